@@ -323,6 +323,45 @@ def a_text(w: Any) -> Made:
     return step, lambda: w
 
 
+@case(2)
+def added_to(w: Any) -> Made:
+    pairs: list[Any] = []
+
+    def step(x: Any, y: Any) -> Any:
+        nonlocal pairs
+        loss = w.train(x, y)
+        w.losses += [loss.item(), len(x)]
+        w.epochs += ["epoch"] * 2
+        pairs += ((w.calls, loss.detach()),)
+        w.history["loss"] += [round(loss.item() * 2, 3)]
+        return loss
+
+    w.history = {"loss": []}
+    return step, lambda: (w, pairs)
+
+
+@case(0)
+def added_to_and_read(w: Any) -> Made:
+    def step(x: Any, y: Any) -> Any:
+        w.losses += [w.train(x, y).item()]
+        return max(w.losses)
+
+    return step, lambda: w
+
+
+@case(2)
+def sums_added_to(w: Any) -> Made:
+    w.total, w.shape = 0.0, torch.zeros(2)
+
+    def step(x: Any, y: Any) -> Any:
+        loss = w.train(x, y)
+        w.total += loss.item()
+        w.shape += loss.detach()
+        return w.total
+
+    return step, lambda: w
+
+
 @case(0)
 def read_and_grown(w: Any) -> Made:
     def step(x: Any, y: Any) -> Any:

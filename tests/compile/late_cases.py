@@ -181,6 +181,18 @@ def grown(w: Any) -> Step:
 # --- what stays eager, and right
 
 
+@case(1)
+def parts_of_texts(w: Any) -> Step:
+    def step(x: Any) -> Any:
+        loss = w.train(x)
+        text = str(loss.item())
+        print("loss " + text[:3], f"{loss.item():.6f}"[:-2].replace(".", ",") + "|", text[::-1])
+        print(("%8.3f" % loss.item()) * 2, 2 * text, text.zfill(9).title().removesuffix("0"))
+        return loss
+
+    return step
+
+
 @case(0)
 def asked_of_texts(w: Any) -> Step:
     def step(x: Any) -> Any:

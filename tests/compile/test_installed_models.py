@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import rushlight as torch
-from rushlight.compile.disk.reach import own_file
+from rushlight.compile.disk.owned import own_file
 from rushlight.testing import assert_close
 from rushlight.utils import _pytree
 

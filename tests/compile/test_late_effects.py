@@ -182,3 +182,33 @@ def test_nothing_is_left_behind() -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         torch.compile(function, backend="numpy")(torch.tensor([1.0, 0.5]))
     assert function.__code__ is code and [held] == LIVE and sys.getprofile() is None
+
+
+def _warns(x: Any) -> Any:
+    total = (x * 2).sum()
+    warnings.warn("always the same")  # noqa: B028  # as users write it
+    warnings.warn(f"total {total.item():.1f}", RuntimeWarning)  # noqa: B028  # as users write it
+    return total
+
+
+def _warns_of_the_caller(x: Any) -> Any:
+    warnings.warn("of the caller", UserWarning, 2)
+    return x * 2
+
+
+@pytest.mark.parametrize("function", [_warns, _warns_of_the_caller])
+def test_warnings_of_a_call_are_given_at_every_call(function: Any) -> None:
+    """As from the user's line, so that filters by module and line find it."""
+    seen: list[Any] = []
+    step = torch.compile(function, backend="numpy")
+    for call in (step, function):
+        seen.append([])
+        for k in range(4):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                call(torch.full((3,), float(k)))
+            mine = [x for x in caught if "must happen" not in str(x.message)]
+            own = [(x.filename, x.lineno) if function is _warns else () for x in mine]
+            seen[-1] += [(str(x.message), x.category, *at) for x, at in zip(mine, own)]
+    assert seen[0] == seen[1] and len(seen[0]) == (8 if function is _warns else 4)
+    assert len(step.programs) == (1 if function is _warns else 0)

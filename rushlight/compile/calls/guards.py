@@ -47,7 +47,10 @@ class Place:
         if isinstance(self.expected, SCALARS):
             return f"{self.path} == {self.expected!r}"
         if self.kind == "like":
-            return f"{self.path} is a tensor {list(self.expected[1])}"
+            several = self.expected[0] in (list, tuple, dict)
+            return f"{self.path} " + (
+                "holds tensors as before" if several else f"is a tensor {list(self.expected[1])}"
+            )
         if self.kind == "absent":
             return f"{self.path} is not there"
         if self.kind == "content":
@@ -62,7 +65,7 @@ _LOOK: dict[str, Callable[[Any, Any], Any]] = {
     "length": lambda container, key: len(container),
     "cell": lambda container, key: container.cell_contents,
     "leaf": lambda container, key: container._entry is LEAF,
-    "like": lambda container, key: form(container[key]),
+    "like": lambda container, key: forms(container[key]),
     "absent": lambda container, key: key not in container,
     "class": lambda container, key: of_class(container, key),
     "slot": lambda container, key: getattr(container, key, ABSENT),
@@ -95,6 +98,15 @@ def form(x: Any) -> Any:
     return type(x), array.shape, array.dtype, array.strides, wants
 
 
+def forms(x: Any) -> Any:
+    """The form of a tensor, or of a container: those of its tensors, and all else as it is."""
+    if type(x) in (list, tuple):
+        return type(x), list(map(forms, x))
+    if type(x) is dict:
+        return dict, [(key, forms(part)) for key, part in x.items()]
+    return repr(x) if isinstance(x, SCALARS) else form(x)
+
+
 def look(place: Place) -> Any:
     """What stands at a place now."""
     return _LOOK[place.kind](place.container, place.key)
@@ -115,7 +127,7 @@ def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:
     """The tests of all places as Python expressions, and the objects they name."""
     lines: list[str] = []
     names: dict[str, Any] = {
-        "same": same, "LEAF": LEAF, "form": form, "of_class": of_class, "ABSENT": ABSENT,
+        "same": same, "LEAF": LEAF, "forms": forms, "of_class": of_class, "ABSENT": ABSENT,
     }  # fmt: skip
     for index, place in enumerate(places):
         names[f"gc{index}"], names[f"ge{index}"] = place.container, place.expected
@@ -183,7 +195,7 @@ _TESTS = {
     "empty": "not gc{i}",
     "cell": "(gc{i}.cell_contents is ge{i} or same(gc{i}.cell_contents, ge{i}))",
     "leaf": "(gc{i}._entry is LEAF) is ge{i}",
-    "like": "form(gc{i}[gk{i}]) == ge{i}",
+    "like": "forms(gc{i}[gk{i}]) == ge{i}",
     "absent": "gk{i} not in gc{i}",
     "class": "same(of_class(gc{i}, gk{i}), ge{i})",
     "slot": "same(getattr(gc{i}, gk{i}, ABSENT), ge{i})",

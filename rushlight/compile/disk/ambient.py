@@ -21,7 +21,7 @@ from operator import attrgetter
 from typing import Any
 
 from ...core.names import LOADED, RENAMED, own_name
-from .reach import own_module
+from .owned import own_module
 from .world import HOME, Unclear
 
 _PACKAGE = __name__.split(".")[0]

@@ -17,6 +17,8 @@ import types
 import weakref
 from typing import Any
 
+from ...core.handles import Changes
+from ...core.tensor import Tensor
 from ..calls.guards import ABSENT, of_class
 
 _FUNCTIONS = (types.FunctionType, property, staticmethod, classmethod, functools.cached_property)
@@ -138,3 +140,16 @@ def behind(value: Any) -> list[Any] | None:
 def sequence_with_places(value: Any) -> bool:
     """Whether a sequence may get other items."""
     return isinstance(value, (list, collections.deque))
+
+
+def hooks_of(tensors: list[Tensor], changes: Changes) -> tuple[int, ...]:
+    """The ids of the hooks on the gradients of these tensors."""
+    if not changes:  # no tensor ever had one
+        return ()
+    tables = [table for x in tensors for table in (x._hooks, x._post_accumulate_hooks) if table]
+    return tuple(number for table in tables for number in table)
+
+
+def has_own_items(kind: type) -> bool:
+    """Whether a class of dictionaries gives something else for a key than it keeps."""
+    return kind.__getitem__ is not dict.__getitem__

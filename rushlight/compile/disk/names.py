@@ -16,13 +16,18 @@ Chain = tuple[str, ...]
 ITEM = "item "  # begins the name of an item among attributes
 OUTSIDE = "global "  # begins a chain from a global variable: a local one may have the same name
 GROW = frozenset(("append", "extend"))  # what makes a list longer
+ANY = "*"  # any name
+ADDED = "+="  # ends a chain whose value gets something added in place
 _GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _ASKING = frozenset(("getattr", "hasattr", "vars", "__dict__"))
+_BY_NAME = frozenset("getattr vars __dict__ dir eval exec locals globals attrgetter".split())
 _CAUGHT = frozenset(("AttributeError", "Exception"))
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _ITEMS = frozenset(("BINARY_SUBSCR",))
+_JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
+_TURNING = frozenset(("SWAP", "COPY", "SEND", "YIELD_VALUE"))
 _STORES = frozenset((dis.opmap["STORE_GLOBAL"], dis.opmap["STORE_DEREF"]))
 _LOADS = frozenset(
     "LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW"
@@ -35,18 +40,22 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     """Every chain of a code object and of those inside it, each once."""
     found: dict[Chain, None] = {}
     current: list[str] = []
-    body = [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+    whole = list(dis.get_instructions(code))
+    added = _added_to(whole)
+    body = [one for one in whole if one.opname not in _SILENT]
     for k, instruction in enumerate(body):
         if current:
-            further = _further(current, body[k : k + 3])
+            further = _further(current, body[k : k + 5], added)
             if further is not None:
                 current += further
                 continue
             if instruction.opname == "STORE_ATTR":
                 current.append(instruction.argval)
+            elif instruction.offset in added:
+                current.append(ADDED)
             found[tuple(current)] = None
-        *whole, current = _begun(instruction)
-        found.update(dict.fromkeys(map(tuple, whole)))
+        *complete, current = _begun(instruction)
+        found.update(dict.fromkeys(map(tuple, complete)))
     if current:
         found[tuple(current)] = None
     for part in _inner(code):
@@ -54,7 +63,7 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     return tuple(found)
 
 
-def _further(current: list[str], body: list[dis.Instruction]) -> list[str] | None:
+def _further(current: list[str], body: list[dis.Instruction], added: set[int]) -> list[str] | None:
     """What the instruction at the head of `body` adds to a chain; None where the chain ends."""
     first = body[0]
     if first.opname in _ATTRIBUTES:
@@ -63,9 +72,10 @@ def _further(current: list[str], body: list[dis.Instruction]) -> list[str] | Non
         return None
     if _changes(body[:2]):
         return []
-    if _grows(body):
+    if _grows(body, added):
         return [f"{ITEM}{first.argval}"]
-    return [] if first.opname in _ITEMS and current[-1].startswith(ITEM) else None
+    inside = first.opname in _ITEMS or first.opname == "COPY"
+    return [] if inside and current[-1].startswith(ITEM) else None
 
 
 def _begun(instruction: dis.Instruction) -> list[list[str]]:
@@ -85,12 +95,48 @@ def _changes(body: list[dis.Instruction]) -> bool:
     return twice and [one.opname for one in rest] == ["LOAD_ATTR"]
 
 
-def _grows(body: list[dis.Instruction]) -> bool:
-    """Whether an item grows: `x["key"].append`."""
-    if len(body) < 3 or body[1].opname not in _ITEMS or body[2].opname not in _ATTRIBUTES:
-        return False
+def _grows(body: list[dis.Instruction], added: set[int]) -> bool:
+    """Whether an item grows: `x["key"].append`, or `x["key"] += ...`, which keeps two copies."""
     key = body[0].argval if body[0].opname == "LOAD_CONST" else None
-    return type(key) is str and body[2].argval in GROW
+    if type(key) is not str or len(body) < 3:
+        return False
+    if len(body) > 4 and [(one.opname, one.arg) for one in body[1:3]] == [("COPY", 2)] * 2:
+        return body[3].opname in _ITEMS and body[4].offset in added
+    return body[1].opname in _ITEMS and body[2].opname in _ATTRIBUTES and body[2].argval in GROW
+
+
+def _added_to(body: list[dis.Instruction]) -> set[int]:
+    """Where the value on top of the stack is one that `+=` adds to, a straight way further on."""
+    found = set()
+    for last, one in enumerate(body):
+        if one.opname == "INPLACE_ADD" or (one.opname == "BINARY_OP" and one.argrepr == "+="):
+            depth = 1  # of what is on top of the value
+            for k in range(last - 1, -1, -1):
+                depth -= _effect(body[k])
+                if depth <= 0 or body[k].opcode in _JUMPS or body[k].opname in _TURNING:
+                    if depth == 0:
+                        found.add(body[k].offset)
+                    break
+    return found
+
+
+def _effect(one: dis.Instruction) -> int:
+    return dis.stack_effect(one.opcode, one.arg if one.opcode >= dis.HAVE_ARGUMENT else None)
+
+
+@functools.lru_cache(4096)
+def loaded_in(code: CodeType) -> frozenset[str]:
+    """The names that a code object may read, of variables and attributes, and every string.
+
+    ANY is among them where names may be put together.
+    """
+    found: set[str] = {x for x in code.co_consts if type(x) is str}
+    if not _BY_NAME.isdisjoint(code.co_names):
+        found.add(ANY)
+    for one in dis.get_instructions(code):
+        if one.opname.startswith("LOAD") and isinstance(one.argval, str):
+            found.add(one.argval)
+    return frozenset(found.union(*map(loaded_in, _inner(code))))
 
 
 @functools.lru_cache(4096)

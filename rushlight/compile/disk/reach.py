@@ -7,12 +7,13 @@ import os
 import random
 import sys
 import types
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ...core.handles import EVERY_MODULE, OF_LEAVES, Changes, acting
+from ...core.handles import EVERY_MODULE, OF_LEAVES, acting
 from ...core.names import home, own_name
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
@@ -21,8 +22,30 @@ from ..tracing.chances import UNSEEN, engine_of, is_engine
 from ..tracing.sinks import STREAMS, tells
 from ..tracing.spots import Logs
 from ..tracing.stores import SKIPPED, Tables
-from .kinds import Kinds, behind, content_of, functions_in, sequence_with_places
-from .names import GROW, ITEM, OUTSIDE, Chain, asked_in, chains_in, imports_in, names_in, stores_in
+from .kinds import (
+    Kinds,
+    behind,
+    content_of,
+    functions_in,
+    has_own_items,
+    hooks_of,
+    sequence_with_places,
+)  # fmt: skip
+from .names import (
+    ADDED,
+    ANY,
+    GROW,
+    ITEM,
+    OUTSIDE,
+    Chain,
+    asked_in,
+    chains_in,
+    imports_in,
+    loaded_in,
+    names_in,
+    stores_in,
+)  # fmt: skip
+from .owned import FOLDER, own_code, own_file, own_module
 
 _PACKAGE = __name__.split(".")[0]
 _LIMIT = 50_000
@@ -64,6 +87,8 @@ class Reach:
         self.ours: set[int] = set()  # attributes of objects whose class is this package's
         self.opaque: list[str] = []
         self.engines: list[Any] = []  # that numbers may be drawn from, which a trace sees
+        self.loose: Counter[int] = Counter()  # objects met at no place, by address: how often
+        self.loaded: set[str] = set()  # names that its code may read, of variables or attributes
         self.strange = ""  # something of another library that the user's code calls
         self.arrays = False  # whether there is a NumPy array among what it may look at
         self._seen: dict[int, Any] = {}
@@ -99,6 +124,10 @@ class Reach:
         """A tensor in whose place others stand at later calls: nothing of it is kept."""
         self._hooked[:] = [one for one in self._hooked if one is not x]
 
+    def reads(self, name: str) -> bool:
+        """Whether the code may read something of this name."""
+        return name in self.loaded or ANY in self.loaded
+
     def knows(self, value: Any) -> bool:
         """Whether an object was met on the way."""
         return id(value) in self._seen
@@ -128,7 +157,7 @@ class Reach:
         elif (content := content_of(value)) is not None or behind(value) is not None:
             if content is not None:
                 self.note("content", value, *content, path)
-            self.stack += [(part, path) for part in behind(value) or ()]
+            self._loosely(behind(value) or (), path)
         elif isinstance(value, Iterator):
             self.opaque.append(f"{path} is an iterator, which a program cannot advance")
         elif type(value).__module__.startswith(_CHANCE):
@@ -168,7 +197,7 @@ class Reach:
         self.tables.note(value, path, items=True)
         if "lr" in value and "params" in value and type(value["lr"]) is float:
             self._rates(value, path)
-        kind = "stored" if _odd(type(value)) else "item"
+        kind = "stored" if has_own_items(type(value)) else "item"
         for key, part in list(dict.items(value)):
             name = f"[{key!r}]" if isinstance(key, SCALARS) else f"[<{type(key).__name__}>]"
             if (id(value), key if type(key) is str else "") not in self.numbers:
@@ -189,7 +218,13 @@ class Reach:
             if may_change:
                 self._follow("item", value, place, part, f"{path}[{place}]")
             else:
-                self.stack.append((part, f"{path}[{place}]"))
+                self._loosely((part,), f"{path}[{place}]")
+
+    def _loosely(self, parts: Iterable[Any], path: str) -> None:
+        """Objects at places that nobody asks about again, as they cannot get other content."""
+        for part in parts:
+            self.loose[id(part)] += 1
+            self.stack.append((part, path))
 
     def fixed_rates(self, inputs: list[Any]) -> list[Place]:
         """The learning rates that someone read as Python numbers, given the program's inputs."""
@@ -229,19 +264,28 @@ class Reach:
             self._meet_stranger(module)
         self.named |= names_in(code)
         self.asked |= asked_in(code)
+        self.loaded |= loaded_in(code)
         cells = dict(zip(code.co_freevars, value.__closure__ or ()))
         names, enclosing = stores_in(code)
         for name in names:
             self.tables.name(value.__globals__, name)
         for name in enclosing.intersection(cells):
-            self._chain((name,), known, cells, {})
+            self._variable(cells[name], name)
         for name in _OF_FUNCTIONS:
             part = getattr(value, name)
             self.note("slot", value, name, part, f"{value.__name__}.{name}")
-        self.stack += [(part, "a default") for part in value.__defaults__ or ()]
-        self.stack += [(part, "a default") for part in (value.__kwdefaults__ or {}).values()]
+        self._loosely(value.__defaults__ or (), "a default")
+        self._loosely((value.__kwdefaults__ or {}).values(), "a default")
         for chain in chains_in(code):
             self._chain(chain, known, cells, value.__globals__)
+
+    def _variable(self, cell: Any, name: str) -> None:
+        """A variable of an enclosing function that the code gives new values."""
+        self.tables.variable(cell, name)
+        try:
+            self.note("cell", cell, None, cell.cell_contents, name)
+        except ValueError:  # there is nothing in it yet
+            pass
 
     def _chain(
         self, chain: Chain, known: dict[str, Any], cells: dict[str, Any], space: dict[str, Any]
@@ -280,10 +324,12 @@ class Reach:
             table = getattr(found, "__dict__", None)
             if self._told(found, name, path, place):
                 return
+            if name == ADDED:
+                break
             place = None
             if name.startswith(ITEM):
                 key = name.removeprefix(ITEM)
-                if not isinstance(found, dict) or key not in found or _odd(type(found)):
+                if not isinstance(found, dict) or key not in found or has_own_items(type(found)):
                     break
                 self.tables.note(found, path, items=True)
                 self.note("item", found, key, found[key], f"{path}[{key!r}]")
@@ -317,7 +363,7 @@ class Reach:
 
     def _told(self, found: Any, name: str, path: str, place: tuple[Any, Any] | None) -> bool:
         """Whether a list grows, or something is told (to an object, or by a module's function)."""
-        if name in GROW and type(found) is list and place is not None:
+        if (name in GROW or name == ADDED) and type(found) is list and place is not None:
             self.logs.note(found, *place, path)
             return True
         if found is sys and name in STREAMS:
@@ -413,7 +459,7 @@ class Reach:
         """Something of a module is called: whether it may look at what it is given otherwise."""
         first = (module or "?").split(".")[0]
         file = getattr(sys.modules.get(first), "__file__", None) or "?"
-        own = first in _KNOWN or first == "__main__" or own_file(file) or file.startswith(_HOME)
+        own = first in _KNOWN or first == "__main__" or own_file(file) or file.startswith(FOLDER)
         if not own or f"{module}.".startswith(_KEEPERS):
             self.strange = self.strange or str(module)
 
@@ -433,19 +479,6 @@ def _replaces_method(owner: Any, name: str, value: Any) -> bool:
     return library and any(name in vars(kind) for kind in type(owner).__mro__)
 
 
-def hooks_of(tensors: list[Tensor], changes: Changes) -> tuple[int, ...]:
-    """The ids of the hooks on the gradients of these tensors."""
-    if not changes:  # no tensor ever had one
-        return ()
-    tables = [table for x in tensors for table in (x._hooks, x._post_accumulate_hooks) if table]
-    return tuple(number for table in tables for number in table)
-
-
-def _odd(kind: type) -> bool:
-    """Whether a class of dictionaries gives something else for a key than it keeps."""
-    return kind.__getitem__ is not dict.__getitem__
-
-
 def _foreign(kind: type) -> bool:
     """Whether a class comes from neither the user nor this package."""
     if kind.__module__ == "collections":  # containers written in Python
@@ -454,24 +487,3 @@ def _foreign(kind: type) -> bool:
         return False  # an installed library's model too
     module = sys.modules.get(kind.__module__)
     return module is not None and not own_module(module)
-
-
-def own_module(module: types.ModuleType) -> bool:
-    """Whether a module is the user's: not this package, not installed, not Python's."""
-    file = getattr(module, "__file__", None)
-    return (file is not None and own_file(file)) or module.__name__ == "__main__"
-
-
-_INSTALLED = ("site-packages", "dist-packages")  # Debian has two of the latter
-_HOME = __file__.rsplit("/", 3)[0]
-_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", _HOME)
-
-
-def own_file(file: str) -> bool:
-    """Whether code in this file is the user's."""
-    return not file.startswith(_OUTSIDE) and not any(folder in file for folder in _INSTALLED)
-
-
-def own_code(function: types.FunctionType) -> bool:
-    """Whether a function is the user's, or a step of the package's own programs."""
-    return own_file(function.__code__.co_filename) or "/cli/" in function.__code__.co_filename

@@ -32,7 +32,7 @@ from ..tracing.exchanged import Noting
 from ..tracing.stores import SKIPPED
 from .digest import of_code
 from .names import OUTSIDE, chains_in
-from .reach import own_code, own_module
+from .owned import own_code, own_module
 
 HOME = str(Path(__file__).parents[2])
 _PACKAGE = __name__.split(".")[0]

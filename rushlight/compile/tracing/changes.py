@@ -47,6 +47,7 @@ class Changed:
 
     def __init__(self, tracer: Tracer, reach: Reach) -> None:
         self._here, self._conditions = tracer.here, tracer.conditions
+        self._reach = reach
         tracer.called.restore()
         for x, before in reach.arguments:
             now = set_on(x)
@@ -72,7 +73,7 @@ class Changed:
         """The guards that these effects leave."""
         self._here.asks(self._conditions)
         rest = lists_of([spot for spot, _ in self._grown], self._here.guarded(places))
-        return guarded(rest, self._stores)
+        return guarded(rest, self._stores, self._reach)
 
 
 def _note(changing: Changing, place: Place) -> None:
@@ -104,7 +105,7 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
             failed.append(place.path)
             if place.kind in PLACES:
                 _note(changing, place)
-    path = failed[0] if failed else repeatable(tracer, stores, reach.places)
+    path = failed[0] if failed else repeatable(tracer, stores, reach)
     if path is not None:
         for x in stores:
             changing.note(x.table, x.key, x.path, x.old, x.value)

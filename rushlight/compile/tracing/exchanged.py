@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ..calls.guards import Place
-from ..disk.reach import own_code
+from ..disk.owned import own_code
 
 _PACKAGE = __name__.split(".")[0]
 _MODULES = (_PACKAGE, f"{_PACKAGE}.nn.functional")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable
 from types import BuiltinMethodType, CodeType, FrameType, FunctionType, MethodType
@@ -21,7 +22,7 @@ from ...core.state import STATE
 from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor, wrap
 from ..calls.guards import SCALARS
-from ..disk.reach import own_file
+from ..disk.owned import own_file
 from . import written
 from .draws import Aside
 from .numbers import Number
@@ -30,6 +31,7 @@ from .spots import Spot
 from .written import LIVE, Text, formatted, join, knows_texts, plain, string_of
 
 _LOOKING = frozenset(("stacklevel", "stack_info", "exc_info"))  # at who calls
+_WARNED = 2  # arguments of `warn` before the one that looks at who calls
 _HIDDEN = frozenset(("id", "hash"))  # what gives a number that no guard knows
 _SHOWN = (dtypes.dtype, dtypes.device, Size)
 _FRAMES = (super, locals, globals, vars, dir, eval, exec, sys._getframe)
@@ -105,7 +107,8 @@ def _users(frame: Any) -> FrameType:
 
 def _put_off(tracer: Any, function: Any, args: Any, kwargs: Any, frame: FrameType) -> bool:
     """Whether something can be said later: if so it is noted."""
-    if not _HIDDEN.isdisjoint(tracer.reach.words) or not _LOOKING.isdisjoint(kwargs):
+    looks = not _LOOKING.isdisjoint(kwargs) or (function is warnings.warn and len(args) > _WARNED)
+    if looks or not _HIDDEN.isdisjoint(tracer.reach.words):
         return False
     if tracer.streams != streams() or _called_by_others(frame):  # led elsewhere; perhaps tried
         return False
@@ -156,7 +159,7 @@ def _kept(tracer: Any, value: Any) -> Any:
         return kind([_kept(tracer, part) for part in value])
     if kind is dict and all(type(key) in SCALARS for key in value):
         return {key: _kept(tracer, part) for key, part in value.items()}
-    if kind in _SHOWN:
+    if kind in _SHOWN or (kind is type and issubclass(value, Warning)):
         return Fixed(value)
     if is_stream(value) and not tracer.reach.knows(value):
         return Fixed(Stream(next(x for x in STREAMS if getattr(sys, x) is value)))

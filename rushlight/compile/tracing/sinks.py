@@ -17,6 +17,7 @@ _WRITERS = frozenset(("writerow", "writerows", "writeheader"))
 _METRICS = frozenset("log log_metric log_metrics log_dict track".split())
 # names that do nothing but tell, by the package of a function, or of an object's class
 _TELL = {
+    "warnings": frozenset(("warn",)), "_warnings": frozenset(("warn",)),
     "logging": _LEVELS, "_csv": _WRITERS, "csv": _WRITERS,
     "collections": frozenset(("append", "appendleft")),  # deques that grow
     "_io": frozenset(("write", "writelines", "flush")),
@@ -56,6 +57,8 @@ def only_tells(function: Any, reach: Any) -> bool:
     if isinstance(function, type) or type(name) is not str:
         return False
     if owner is None or isinstance(owner, (type, types.ModuleType)):
+        if isinstance(owner, types.ModuleType):  # of a function written in C
+            return name in telling(owner.__name__)
         home = function if owner is None else owner
         return name in telling(getattr(home, "__module__", None))
     lives = id(owner) in reach.told and not reach.knows(owner)

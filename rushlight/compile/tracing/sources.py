@@ -51,12 +51,39 @@ class Source:
         return self.key if type(self.key) is tuple else (self.key,)
 
 
+class Variable:
+    """A variable of an enclosing function, as something that has an item."""
+
+    __slots__ = ("cell",)
+
+    def __init__(self, cell: Any) -> None:
+        self.cell = cell
+
+    def __getitem__(self, key: None) -> Any:
+        return self.cell.cell_contents
+
+
+class Inside:
+    """The container that stands at a place when a call begins, whichever it is."""
+
+    __slots__ = ("holder", "keys")
+
+    def __init__(self, holder: Any, keys: Sequence[Any]) -> None:
+        self.holder, self.keys = holder, keys
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self.holder
+        for one in self.keys:
+            found = found[one]
+        return found[key]
+
+
 class Held:
     """The tensor that stands at a place when a call begins, and makes way for another in it."""
 
     __slots__ = ("key", "table")
 
-    def __init__(self, table: dict[str, Any], key: str) -> None:
+    def __init__(self, table: Any, key: Any) -> None:
         self.table, self.key = table, key
 
 

@@ -9,35 +9,54 @@ repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
-from ..calls.guards import SCALARS, Place, form, same
-from .sources import Held
+from ..calls.guards import SCALARS, Place, forms, same
+from .sources import Held, Inside, Variable
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _NONE: Any = object()
 
 
+_FLAGS = (bool, str, type(None))  # what a constant may be that makes way for another
+
+
 class Store:
-    """An attribute, or item, that is another object than before the call, and what stood there."""
+    """A place that holds another object than before the call, and what stood there.
+
+    An attribute, an item, or with no key the variable of an enclosing function.
+    """
 
     __slots__ = ("key", "old", "path", "table")
 
-    def __init__(self, table: dict[str, Any], key: str, old: Any, path: str) -> None:
+    def __init__(self, table: Any, key: str | None, old: Any, path: str) -> None:
         self.table, self.key, self.old, self.path = table, key, old, path
+
+    @property
+    def holder(self) -> Any:
+        """What has the place as an item."""
+        return Variable(self.table) if self.key is None else self.table
 
     @property
     def value(self) -> Any:
         """What stands there now."""
-        return self.table.get(self.key, _NONE)
+        return _content(self.table) if self.key is None else self.table.get(self.key, _NONE)
 
     @property
     def replaces(self) -> bool:
         """Whether a tensor, or a container, makes way: nobody tells those apart."""
         return type(self.old) in (Tensor, list, tuple, dict)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _NONE
 
 
 class Tables:
@@ -60,6 +79,10 @@ class Tables:
     def name(self, space: dict[str, Any], name: str) -> None:
         """One name of a module."""
         self._names.append(Store(space, name, space.get(name, _NONE), name))
+
+    def variable(self, cell: Any, name: str) -> None:
+        """One variable of an enclosing function."""
+        self._names.append(Store(cell, None, _content(cell), name))
 
     def changed(self) -> list[Store]:
         """The stores of the call."""
@@ -84,13 +107,15 @@ def _alike(value: Any, old: Any) -> bool:
     return value is old or same(value, old)
 
 
-def repeatable(tracer: Any, stores: list[Store], places: list[Place]) -> str | None:
+def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
     """Make the stores effects of the program; the path of one that cannot be."""
-    held = [id(store.old) for store in stores if store.replaces]
+    whole = [id(store.old) for store in stores if store.replaces]
+    parts = [part for store in stores if store.replaces for part in _parts(store)]
+    held = Counter([id(part.value) for part in parts])
     for store in stores:
-        if not _new(tracer, store) or held.count(id(store.old)) > 1:
+        if not _new(tracer, store) or whole.count(id(store.old)) > 1:
             return store.path
-        if store.replaces and not _reads(tracer, store, places):
+        if store.replaces and not _reads(tracer, store, reach, held):
             return store.path
     tracer.replaced.update(held)
     return None
@@ -100,7 +125,8 @@ def _new(tracer: Any, store: Store) -> bool:
     """Whether the value is of the kind that the next call makes too."""
     value = store.value
     if isinstance(value, SCALARS):
-        return store.old is _NONE
+        flag = type(value) in _FLAGS and isinstance(store.old, (*_FLAGS, Tensor))
+        return store.old is _NONE or flag
     parts = list(_leaves(value))
     tensors = [x for x in parts if type(x) is Tensor and not tracer.stood(x)]
     return bool(tensors) and all(isinstance(x, (Tensor, *SCALARS)) for x in parts)
@@ -114,25 +140,65 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _reads(tracer: Any, store: Store, places: Iterable[Place]) -> bool:
-    """Let what was read of the old tensor be read of whatever stands there at the next call."""
-    old = {id(x) for x in _leaves(store.old) if isinstance(x, Tensor)}
+class _Part(NamedTuple):
+    """A tensor, or a container, of what stood at a place: where it is to be found there."""
+
+    value: Any
+    holder: Any
+    key: Any
+    loose: int  # in how many tuples it stands there
+
+
+def _parts(store: Store) -> list[_Part]:
+    found: list[_Part] = []
+
+    def visit(value: Any, keys: Sequence[Any], loose: int) -> None:
+        if not isinstance(value, Tensor) and type(value) not in (list, tuple, dict):
+            return
+        holder = Inside(store.holder, keys[:-1]) if len(keys) > 1 else store.holder
+        found.append(_Part(value, holder, keys[-1], loose))
+        if not isinstance(value, Tensor):
+            items = value.items() if type(value) is dict else enumerate(value)
+            for key, part in list(items):
+                visit(part, (*keys, key), int(type(value) is tuple))
+
+    visit(store.old, (store.key,), 0)
+    return found
+
+
+def _reads(tracer: Any, store: Store, reach: Any, held: Counter[int]) -> bool:
+    """Let what was read of the old tensors be read of whatever stands there at the next call."""
+    parts = {id(part.value): part for part in _parts(store)}
+    old = {at: part for at, part in parts.items() if isinstance(part.value, Tensor)}
     sources = [x for x in tracer.sources if x.kind == "tensor" and id(x.tensor) in old]
     counts = [x for x in tracer.gradients.values() if id(x[0]) in old]
+    known = all(isinstance(x, (Tensor, *SCALARS)) for x in _leaves(store.old))
     if not sources and not counts:
-        return True
-    if type(store.old) is not Tensor or not _is_simple(store.old):
+        return known or not reach.reads(_name(store))
+    if not all(type(part.value) is Tensor and _is_simple(part.value) for part in old.values()):
         return False
-    here = id(store.table), store.key
-    if any(x.expected is store.old and (id(x.container), x.key) != here for x in places):
-        return False  # it may have been read elsewhere
+    if not known or _elsewhere(store, parts, reach) or any(held[at] > 1 for at in parts):
+        return False
     for source in sources:
-        source.kind, source.owner, source.key = "item", store.table, store.key
-    held = tracer.held[id(store.old)] = Held(store.table, store.key)
+        part = old[id(source.tensor)]
+        source.kind, source.owner, source.key = "item", part.holder, part.key
+    for at, part in old.items():
+        tracer.held[at] = Held(part.holder, part.key)
     for source in tracer.sources:
-        if source.kind == "gradient" and source.owner is store.old:
-            source.owner = held
+        if source.kind == "gradient" and id(source.owner) in old:
+            source.owner = tracer.held[id(source.owner)]
     return True
+
+
+def _elsewhere(store: Store, parts: dict[int, _Part], reach: Any) -> bool:
+    """Whether the code may have come to some part on another way."""
+    here = id(store.table), store.key
+    if any(reach.loose[at] != part.loose for at, part in parts.items()):
+        return True
+    return any(
+        id(x.expected) in parts and id(x.container) not in parts
+        and (id(x.container), x.key) != here for x in reach.places
+    )  # fmt: skip
 
 
 def _is_simple(x: Tensor) -> bool:
@@ -140,14 +206,18 @@ def _is_simple(x: Tensor) -> bool:
     return x._entry is None or (x._entry is LEAF and not (x._hooks or x._post_accumulate_hooks))
 
 
-def guarded(places: list[Place], stores: list[Store]) -> list[Place]:
-    """The guards: of tensors that make way only the form is taken for granted."""
+def guarded(places: list[Place], stores: list[Store], reach: Any) -> list[Place]:
+    """The guards: of tensors that make way only the form is taken for granted.
+
+    So it is of the containers that they stand in, if the code may read these.
+    """
     gone = {(id(store.table), store.key) for store in stores if store.replaces}
-    old = {id(store.old) for store in stores if type(store.old) is Tensor}
+    asked = [x for x in stores if x.replaces and (type(x.old) is Tensor or reach.reads(_name(x)))]
+    old = {id(part.value) for store in asked for part in _parts(store)}
     places = [x for x in places if id(x.container) not in old]
-    forms = [
-        Place("like", store.table, store.key, form(store.old), store.path)
-        for store in stores
-        if type(store.old) is Tensor
-    ]
-    return [x for x in places if (id(x.container), x.key) not in gone] + forms
+    made = [Place("like", x.holder, x.key, forms(x.old), x.path) for x in asked]
+    return [x for x in places if (id(x.container), x.key) not in gone] + made
+
+
+def _name(store: Store) -> str:
+    return store.path if store.key is None else store.key

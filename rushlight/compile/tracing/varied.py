@@ -15,6 +15,7 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ..calls.guards import Place, form, look, set_on
+from .sources import Variable
 
 PLACES = frozenset(("item", "attribute", "cell"))  # kinds of those that hold numbers and tensors
 Mark = tuple[int, Any]
@@ -58,18 +59,6 @@ def _tells(code: CodeType) -> bool:
     return any(_tells(x) for x in code.co_consts if isinstance(x, CodeType))
 
 
-class _Variable:
-    """A variable of an enclosing function, as something that has an item."""
-
-    __slots__ = ("cell",)
-
-    def __init__(self, cell: Any) -> None:
-        self.cell = cell
-
-    def __getitem__(self, key: None) -> Any:
-        return self.cell.cell_contents
-
-
 class Varied:
     """The inputs of one trace that are read where they stand, whichever tensor that is."""
 
@@ -84,6 +73,7 @@ class Varied:
         for mark, place in wanted.items():
             x = place.expected
             alone = [one for one in reach.places if one.expected is x] == [place]
+            alone = alone and not reach.loose[id(x)]
             changed = id(x) in tracer.exchanged or id(x) in tracer.gradients
             if alone and _plain(x) and not changed and id(x) not in tracer.places:
                 self._vary(tracer, reach, place)
@@ -92,7 +82,7 @@ class Varied:
 
     def _vary(self, tracer: Any, reach: Any, place: Place) -> None:
         x = self._gone[id(place.expected)] = place.expected
-        holder = _Variable(place.container) if place.kind == "cell" else place.container
+        holder = Variable(place.container) if place.kind == "cell" else place.container
         for source in tracer.sources:
             if source.kind == "tensor" and source.owner is x:
                 source.kind, source.owner, source.key = "item", holder, place.key

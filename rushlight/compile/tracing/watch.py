@@ -21,7 +21,7 @@ import numpy as np
 from ...core.errors import is_ours
 from ...core.state import STATE
 from ..code import helpers, llvm
-from ..disk.reach import own_file
+from ..disk.owned import own_file
 
 _EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr".split())
 _CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
@@ -40,7 +40,7 @@ _OUTSIDE = {
 }  # fmt: skip
 _STORES = frozenset(("setdefault", "update"))  # of dictionaries
 _CONTAINERS = (list, dict, set, collections.deque, bytearray)
-_FILES = ("_io", "io", "posix", "nt")
+_FAR = ("_io", "io", "posix", "nt", "_warnings")  # where files and records are
 # From 3.12 on a hook is written into the code that it watches: to put it there anew costs more.
 _LOOKS_AWAY = sys.version_info < (3, 12)
 
@@ -114,7 +114,7 @@ class Watch:
             return  # what it leaves is found as any item is
         elif name in _CHANGES and isinstance(owner, _CONTAINERS) and self._known(owner):
             self._stop(f".{name}() on something made before the call", frame)
-        elif module in _FILES:
+        elif module in _FAR:
             self._stop(f"{name}()", frame)
 
     def _stop_for(self, frame: Any, far: bool) -> None:

@@ -25,7 +25,10 @@ _FIELD = re.compile(r"%(?:\(\w*\))?[#0 +-]*(?:\d+|\*)?(?:\.(?:\d+|\*))?[hlL]?(.)
 _FLOATS = frozenset("eEfFgG")  # how any number may be written
 _TEXTS = frozenset("sra")  # how anything may be
 _WHOLE = frozenset("dixXo")
-_KEPT = frozenset("center ljust lower rjust rstrip strip upper zfill".split())
+_KEPT = frozenset(
+    "capitalize casefold center expandtabs ljust lower lstrip removeprefix removesuffix replace"
+    " rjust rstrip strip swapcase title upper zfill".split()
+)
 _LONGEST = 4000  # characters of how a text follows
 LIVE = [0]  # how many texts somebody may still hold
 
@@ -85,6 +88,20 @@ class Text:
 
         return method
 
+    def __getitem__(self, key: Any) -> Any:
+        ends = (key.start, key.stop, key.step) if type(key) is slice else ()
+        known = ends and key.step != 0 and all(type(x) in (int, type(None)) for x in ends)
+        if not known or not self.followed():  # a place may be too far
+            return self.plain()[plain_number(key)]
+        return _text(f"{self.text}[{key!r}]", [self])
+
+    def __mul__(self, times: Any) -> Any:
+        if type(times) is not int or not self.followed():
+            return self.plain() * plain_number(times)
+        return _text(f"({self.text} * {times})", [self])
+
+    __rmul__ = __mul__
+
     def __add__(self, other: Any) -> Any:
         return _sum(self, other)
 
@@ -103,8 +120,8 @@ def _told(name: str) -> Callable[..., Any]:
 
 
 for _name in (
-    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __len__ __getitem__ __iter__ __contains__"
-    " __mod__ __mul__ __rmul__ __str__ __repr__ __format__"
+    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __len__ __iter__ __contains__"
+    " __mod__ __str__ __repr__ __format__"
 ).split():
     setattr(Text, _name, _told(_name))
 
