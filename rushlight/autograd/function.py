@@ -328,6 +328,14 @@ def without_values(y: Any) -> np.ndarray | None:
     return np.broadcast_to(np.zeros((), y._array.dtype), y._array.shape)
 
 
+class InplaceFunction(Function):
+    """A Function of old programs that notes whether it writes in place."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
 class _SavedOutput:
     """An output given to `save_for_backward`: its values and which output it is."""
 

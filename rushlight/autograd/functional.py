@@ -27,9 +27,8 @@ def _tuple(values: Any, what: str, name: str) -> tuple[tuple[Tensor, ...], bool]
             f"the value at index {place} has type {type(x)}"
             if isinstance(values, tuple) else f"the given {what} has type {type(values)}"
         )  # fmt: skip
-        owner = "inputs given to" if what == "inputs" else f"{what} given to"
         raise TypeError(
-            f"The {owner} {name} must be either a Tensor or a tuple of Tensors but {found}."
+            f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but {found}."
         )
     return given, isinstance(values, tuple)
 
@@ -65,22 +64,70 @@ def _pack(values: tuple[Any, ...], several: bool) -> Any:
     return values if several else values[0]
 
 
-_INDEPENDENT = "This is not allowed in strict mode."
+# What strict mode refuses, by the pass in which it is seen: a gradient that is missing, and one
+# that has no history where a graph is wanted. `{}` is the place.
+_NOT_STRICT = "This is not allowed in strict mode"
+_NO_JACOBIAN = (
+    "The jacobian of the user-provided function is independent of input {}."
+    f" {_NOT_STRICT} when create_graph=True."
+)
+_NO_HESSIAN = (
+    "The hessian of the user-provided function is independent of input {}."
+    f" {_NOT_STRICT} when create_graph=True."
+)
+_STAGES = {
+    "back": (
+        f"The output of the user-provided function is independent of input {{}}. {_NOT_STRICT}.",
+        _NO_JACOBIAN,
+    ),
+    "forward": (
+        "The gradient with respect to the input is independent of entry {} in the grad_outputs when"
+        " using the double backward trick to compute forward mode gradients."
+        f" {_NOT_STRICT}.",
+        _NO_JACOBIAN,
+    ),
+    "vhp": (
+        f"The jacobian of the user-provided function is independent of input {{}}. {_NOT_STRICT}.",
+        _NO_HESSIAN,
+    ),
+    "hvp": (
+        "The hessian of the user-provided function is independent of entry {} in the grad_jacobian."
+        f" {_NOT_STRICT} as it prevents from using the double backward trick to replace forward"
+        " mode AD.",
+        _NO_HESSIAN,
+    ),
+    "slopes": (
+        f"The output of the user-provided function is independent of input {{}}. {_NOT_STRICT}.",
+        "The gradient with respect to input {} is independent of the inputs of the user-provided"
+        f" function. {_NOT_STRICT}.",
+    ),
+    "jacobian": (
+        f"The output of the user-provided function is independent of input {{}}. {_NOT_STRICT}.",
+        "While computing the hessian, found that the jacobian of the user-provided function with"
+        f" respect to input {{}} is independent of the input. {_NOT_STRICT}. You should ensure that"
+        " your function is twice differentiable and that the jacobian depends on the inputs (this"
+        " would be violated by a linear function for example).",
+    ),
+}
 
 
 def _gradients(
     ys: tuple[Tensor, ...], xs: tuple[Tensor, ...], vs: tuple[Any, ...] | None, create: bool,
-    missing: Callable[[int], str] | None,
+    refused: tuple[str, str] | None = None,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """Gradients with zeros for what is independent; `missing(i)` makes that an error instead."""
+    """Gradients with zeros for what is independent, unless that is refused (`_STAGES`)."""
     wanted = [(y, None if vs is None else v) for y, v in zip(ys, vs or ys) if y._entry is not None]
     found: tuple[Any, ...] = (None,) * len(xs)
     if wanted:
         roots, seeds = [y for y, _ in wanted], None if vs is None else [v for _, v in wanted]
         found = grad(roots, xs, seeds, retain_graph=True, create_graph=create, allow_unused=True)
-    for place, g in enumerate(found):
-        if g is None and missing is not None:
-            raise RuntimeError(missing(place))
+    if refused is not None:
+        missing, fixed = refused
+        for place, g in enumerate(found):
+            if g is None:
+                raise RuntimeError(missing.format(place))
+            if create and fixed and g._entry is None:
+                raise RuntimeError(fixed.format(place))
     return tuple(wrap(np.zeros_like(x._array)) if g is None else g for g, x in zip(found, xs))
 
 
@@ -169,7 +216,11 @@ def _vectorized(func: Callable[..., Any], inputs: Any, create: bool, strategy: s
 def _slope_of(func: Callable[..., Any], xs: tuple[Tensor, ...], several: bool) -> Any:
     """The gradient of a scalar function at values that a transform may have changed."""
     places = tuple(range(len(xs)))
-    found = grad_of(lambda *values: _scalar(func, values, "hessian", False), places)(*xs)
+
+    def value(*values: Tensor) -> Tensor:
+        return reshape(_scalar(func, values, "hessian", False), ())
+
+    found = grad_of(value, places)(*xs)
     return found if several else found[0]
 
 
@@ -178,17 +229,13 @@ def _rows(
 ) -> tuple[Tensor, ...]:
     """The Jacobian of one output: a gradient per element, stacked."""
 
-    def missing(i: int) -> str:
-        return (
-            f"Output {place} of the user-provided function is independent of input {i}."
-            f" {_INDEPENDENT}"
-        )
-
+    missing = (
+        f"Output {place} of the user-provided function is independent of input {{}}. {_NOT_STRICT}."
+    )
     count = y._array.size
     flat = reshape(y, (count,))
-    columns = [
-        _gradients((flat[i],), xs, None, create, missing if strict else None) for i in range(count)
-    ]
+    refused = (missing, "") if strict else None  # of a whole block below
+    columns = [_gradients((flat[i],), xs, None, create, refused) for i in range(count)]
     result = []
     for k, x in enumerate(xs):
         shape = (*y._array.shape, *x._array.shape)
@@ -197,10 +244,7 @@ def _rows(
             continue
         block = reshape(stack([column[k] for column in columns], 0), shape)
         if strict and create and block._entry is None:
-            raise RuntimeError(
-                f"The jacobian of the user-provided function is independent of input {k}. This is"
-                " not allowed in strict mode when create_graph=True."
-            )
+            raise RuntimeError(_NO_JACOBIAN.format(k))
         result.append(block)
     return tuple(result)
 
@@ -208,25 +252,15 @@ def _rows(
 def _scalar(func: Callable[..., Any], xs: tuple[Tensor, ...], name: str, strict: bool) -> Tensor:
     """The value of a function that must have one output of one element."""
     ys, several = _call(func, xs, name)
+    if strict:
+        _must_depend(ys)
     if several:
         raise RuntimeError(f"The function given to {name} should return a single Tensor")
     if ys[0]._array.size != 1:
         raise RuntimeError(
             f"The Tensor returned by the function given to {name} should contain a single element"
         )
-    if strict:
-        _must_depend(ys)
-    return reshape(ys[0], ())
-
-
-def _no_hessian(place: int) -> str:
-    return (
-        "While computing the hessian, found that the jacobian of the user-provided function with"
-        f" respect to input {place} is independent of the input. {_INDEPENDENT} You should ensure"
-        " that your function is twice differentiable and that the jacobian depends on the inputs"
-        " (this"
-        " would be violated by a linear function for example)."
-    )
+    return ys[0]
 
 
 def hessian(
@@ -241,42 +275,46 @@ def hessian(
     >>> torch.autograd.functional.hessian(lambda x: (x**3).sum(), torch.tensor([1.0]))
     tensor([[6.]])
     """
+    _, several = _tuple(inputs, "inputs", "hessian")
     _strategy(outer_jacobian_strategy, vectorize)
-    several = isinstance(inputs, tuple)
     if vectorize and strict:
         reverse = outer_jacobian_strategy == "reverse-mode"
         raise RuntimeError(_NO_STRICT if reverse else _NO_STRICT_FORWARD)
 
     def slope(*xs: Tensor) -> Any:
         y = _scalar(func, xs, "hessian", strict)
-        found = _gradients((y,), xs, None, True, None)
+        found = _gradients((y,), xs, None, True)
         for place, g in enumerate(found):
             if strict and g._entry is None:
-                raise RuntimeError(_no_hessian(place))
+                raise RuntimeError(_STAGES["jacobian"][1].format(place))
         return found if several else found[0]
 
     if not vectorize:
-        return jacobian(slope, inputs, create_graph=create_graph)
+        return jacobian(slope, inputs, create_graph=create_graph, strict=strict)
     return _vectorized(
         lambda *xs: _slope_of(func, xs, several), inputs, create_graph, outer_jacobian_strategy
     )
 
 
-def _vector(v: Any, likes: tuple[Tensor, ...], single: bool, whose: str) -> tuple[Tensor, ...]:
+def _vector(
+    v: Any, likes: tuple[Tensor, ...], several: bool, whose: str, name: str
+) -> tuple[Tensor, ...]:
+    """The vector for `likes`, which are a tuple where `several`; ones for a single number."""
     if v is None:
-        if not single or likes[0]._array.size != 1:
+        if len(likes) != 1 or likes[0]._array.size != 1:
             raise RuntimeError(
                 f"The vector v can only be None if {whose} a single Tensor with a single element."
             )
         return (wrap(np.ones_like(likes[0]._array)),)
-    vs = v if isinstance(v, tuple) else (v,)
+    vs, _ = _tuple(v, "v", name)
     if len(vs) != len(likes):
         raise RuntimeError(
             f"v is a tuple of invalid length: should be {len(likes)} but got {len(vs)}."
-        )
+            if several else "The given v should contain a single Tensor."
+        )  # fmt: skip
     for place, (one, like) in enumerate(zip(vs, likes)):
         if one._array.shape != like._array.shape:
-            entry = f"Entry {place} in v" if len(vs) > 1 else "v"
+            entry = f"Entry {place} in v" if several else "v"
             raise RuntimeError(
                 f"{entry} has invalid size: should be {like.shape} but got {one.shape}."
             )
@@ -302,10 +340,10 @@ def vjp(
     with enable_grad():
         xs, several_in = _prepare(inputs, "vjp", create_graph)
         ys, several_out = _call(func, xs, "vjp")
-        vs = _vector(v, ys, not several_out, _RETURNS)
         if strict:
             _must_depend(ys)
-        found = _gradients(ys, xs, vs, create_graph, None)
+        vs = _vector(v, ys, several_out, _RETURNS, "vjp")
+        found = _gradients(ys, xs, vs, create_graph, _STAGES["back"] if strict else None)
     return (
         _settle(_pack(ys, several_out), create_graph),
         _settle(_pack(found, several_in), create_graph),
@@ -326,13 +364,13 @@ def jvp(
     """
     with enable_grad():
         xs, several_in = _prepare(inputs, "jvp", create_graph)
-        vs = _vector(v, xs, not several_in, _TAKES)
+        vs = _vector(v, xs, several_in, _TAKES, "jvp")
         ys, several_out = _call(func, xs, "jvp")
         if strict:
             _must_depend(ys)
         probes = tuple(_recording(wrap(np.zeros_like(y._array)), False) for y in ys)
-        rows = _gradients(ys, xs, probes, True, None)
-        found = _gradients(rows, probes, vs, create_graph, None)
+        rows = _gradients(ys, xs, probes, True, _STAGES["slopes"] if strict else None)
+        found = _gradients(rows, probes, vs, create_graph, _STAGES["forward"] if strict else None)
     return (
         _settle(_pack(ys, several_out), create_graph),
         _settle(_pack(found, several_out), create_graph),
@@ -344,13 +382,10 @@ def _second(
 ) -> tuple[Any, Any]:
     with enable_grad():
         xs, several = _prepare(inputs, name, create)
+        vs = _vector(v, xs, several, _TAKES, name)
         y = _scalar(func, xs, name, strict)
-        vs = _vector(v, xs, not several, _TAKES)
-        slopes = _gradients((y,), xs, None, True, None)
-        for place, g in enumerate(slopes):
-            if strict and g._entry is None:
-                raise RuntimeError(_no_hessian(place))
-        found = _gradients(slopes, xs, vs, create, None)
+        slopes = _gradients((y,), xs, None, True, _STAGES["jacobian"] if strict else None)
+        found = _gradients(slopes, xs, vs, create, _STAGES[name] if strict else None)
     return _settle(y, create), _settle(_pack(found, several), create)
 
 

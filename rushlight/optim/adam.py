@@ -95,7 +95,8 @@ class Adam(Elementwise):
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         if group["amsgrad"]:
             largest = state["max_exp_avg_sq"]
-            square = largest.copy_(largest.maximum(square))
+            before = largest.clone() if group["differentiable"] else largest
+            square = largest.copy_(before.maximum(square))
         param.addcdiv_(mean, square.sqrt().div(correction).add(group["eps"]), value=-step_size)
 
 

@@ -197,19 +197,12 @@ def embedding_bag(
     """
     if n.holds_tensor(weight) and weight.dtype is rl.int64 and input.is_floating_point():
         input, weight = weight, input  # torch's old order of arguments
-    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
-        raise ValueError(
-            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then"
-            " it"
-            f" must have the same shape as the input ({input.shape})"
-        )
-    if not weight.is_floating_point():
-        raise RuntimeError(
-            "Expected tensor for argument #1 'weight' to have one of the following scalar types:"
-            f" Half, BFloat16, Float, Double; but got {_class_name(weight)} instead (while checking"
-            " arguments for embedding_bag)"
-        )
+    _check_bag_weights(input, weight, per_sample_weights)
+    if input.ndim == 1 and n.holds_tensor(offsets) and offsets.dtype is not input.dtype:
+        kind = rl.promote_types(input.dtype, offsets.dtype)
+        input, offsets = input.to(kind), offsets.to(kind)
     flat, bag, count = _bags(input, offsets, include_last_offset)
+    _check_indices(input, "embedding_bag")
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
@@ -218,18 +211,20 @@ def embedding_bag(
             " for"
             f" mode='sum' (got mode='{mode}'). Please open a feature request on GitHub."
         )
-    _check_bag_rows(flat, weight.shape[0])
+    padding = _bag_padding(padding_idx, weight.shape[0])
+    summed = mode != "max" and padding is None and weight.dtype is not rl.float64
+    _check_bag_rows(flat, weight.shape[0], summed)
     if max_norm is not None:
         renormalised(weight, flat, max_norm, norm_type)
-    if padding_idx is not None:
-        kept = flat != _padding(padding_idx, weight.shape[0])
+    if padding is not None:
+        kept = flat != padding
         flat, bag = flat[kept], bag[kept]
         if per_sample_weights is not None:
             per_sample_weights = per_sample_weights.reshape(-1)[kept]
     rows = _rows(weight, flat, -1, bool(scale_grad_by_freq), sparse)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape(-1, 1)
-    if input.ndim == 2 and padding_idx is None and input.shape[1]:
+    if input.ndim == 2 and padding is None and input.shape[1]:
         rows = rows.reshape(*input.shape, rows.shape[1])
         return _of_equal(rows, mode)
     return _pooled(rows, bag, count, mode)
@@ -242,14 +237,52 @@ def _of_equal(rows: Tensor, mode: str) -> Tensor:
     return rows.sum(1) if mode == "sum" else rows.mean(1)
 
 
-def _check_bag_rows(flat: Tensor, rows: int) -> None:
+def _check_bag_weights(input: Tensor, weight: Tensor, per_sample_weights: Any) -> None:
+    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then"
+            " it"
+            f" must have the same shape as the input ({input.shape})"
+        )
+    if not weight.is_floating_point():
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types:"
+            f" Half, BFloat16, Float, Double; but got {_class_name(weight)} instead (while checking"
+            " arguments for embedding_bag)"
+        )
+    if per_sample_weights is not None and per_sample_weights.dtype is not weight.dtype:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have the same type as tensor for argument"
+            f" #1 'per_sample_weights'; but type {_class_name(weight)} does not equal"
+            f" {_class_name(per_sample_weights)} (while checking arguments for embedding_bag)"
+        )
+
+
+def _bag_padding(padding_idx: int | None, rows: int) -> int | None:
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but"
+            f" got {padding_idx}"
+        )
+    return padding_idx % rows
+
+
+def _check_bag_rows(flat: Tensor, rows: int, summed: bool) -> None:
+    """Refuse numbers that are no rows; torch sums plain bags elsewhere, in other words."""
     wrong = (flat < 0) | (flat >= rows)
     if n.refuses(wrong):
         at = int(wrong.nonzero()[0, 0])
-        raise RuntimeError(
+        told = (
             f"Index {at} of input takes value {int(flat[at])} which is not in the valid range"
             f" [0, {rows})"
         )
+        other = (
+            "embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be"
+            f" {int(flat[at])}"
+        )
+        raise RuntimeError(told if summed else other)
 
 
 def _pooled(rows: Tensor, bag: Tensor, count: int, mode: str) -> Tensor:
@@ -266,7 +299,5 @@ def _largest(rows: Tensor, bag: Tensor, count: int) -> Tensor:
     parts = []
     for i in range(count):
         own = rows[bag == i]
-        parts.append(
-            own.max(0).values if own.shape[0] else rl.zeros(rows.shape[1], dtype=rows.dtype)
-        )
+        parts.append(own.max(0).values if own.shape[0] else own.sum(0))  # zeros of the same table
     return rl.stack(parts) if parts else rows[:0]

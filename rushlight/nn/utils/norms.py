@@ -29,7 +29,8 @@ def weight_from(v: Any, g: Any, dim: int) -> Any:
 
 def normalized(x: Any, eps: float) -> Any:
     """x / max(||x||, eps)."""
-    return x / (x * x).sum().sqrt().clamp(min=eps)
+    square = (x * x.conj()).real if x.is_complex() else x * x
+    return x / square.sum().sqrt().clamp(min=eps)
 
 
 def as_matrix(weight: Any, dim: int) -> Any:
@@ -44,7 +45,7 @@ def power_iteration(matrix: Any, u: Any, v: Any, count: int, eps: float) -> None
     """Turn u (rows) and v (columns) towards the first singular vectors, in place."""
     with rl.no_grad():
         for _ in range(count):
-            v.copy_(normalized(rl.mv(matrix.t(), u), eps))
+            v.copy_(normalized(rl.mv(matrix.mH, u), eps))
             u.copy_(normalized(rl.mv(matrix, v), eps))
 
 

@@ -20,7 +20,7 @@ def _orthonormal(matrix: Any) -> Any:
 
 def _is_orthonormal(q: Any) -> bool:
     columns = q.shape[-1]
-    distance = (q.mT @ q - rl.eye(columns, dtype=q.dtype)).abs().max()
+    distance = (q.mH @ q - rl.eye(columns, dtype=q.dtype)).abs().max()
     return bool(distance < 10 * columns * rl.finfo(q.dtype).eps)
 
 
@@ -31,6 +31,8 @@ class _Orthogonal(Module):
 
     def __init__(self, weight: Any, orthogonal_map: str, use_trivialization: bool = True) -> None:
         super().__init__()
+        if weight.is_complex() and orthogonal_map == "householder":
+            raise ValueError("The householder parametrization does not support complex tensors.")
         self.shape = weight.shape
         self.orthogonal_map = orthogonal_map
         if use_trivialization:
@@ -48,12 +50,12 @@ class _Orthogonal(Module):
         return q.mT if wide else q
 
     def _exponential(self, x: Any) -> Any:
-        """exp(A), or its Cayley approximation, for the skew A = tril(X) - tril(X)^T: (n, k)."""
+        """exp(A), or its Cayley approximation, for the skew A = tril(X) - tril(X)^H: (n, k)."""
         n, k = x.shape[-2:]
         low = x.tril()
         if n != k:
             low = rl.cat([low, low.new_zeros((*x.shape[:-1], n - k))], -1)
-        skew = low - low.mT
+        skew = low - low.mH
         if self.orthogonal_map == "matrix_exp":
             q = rl.linalg.matrix_exp(skew)
         else:
@@ -95,9 +97,9 @@ class _Orthogonal(Module):
                 "parametrizations when use_trivialization=False."
             )
         a, tau = rl.geqrf(q)
-        signs = a.diagonal(dim1=-2, dim2=-1).sign()
-        signs = rl.where(tau == 0.0, -signs, signs)
-        a = a.tril(-1) + rl.diag_embed(signs, dim1=-2, dim2=-1)[..., : a.shape[-2], :]
+        diagonal = a.diagonal(dim1=-2, dim2=-1)
+        diagonal.sign_()
+        diagonal[tau == 0.0] *= -1
         return a.mT if wide else a
 
 

@@ -42,6 +42,15 @@ def weight_norm(module: Any, name: str = "weight", dim: int = 0) -> Any:
     torch.Size([3, 1])
     """
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+
+    def rename(state: dict, prefix: str, *rest: Any) -> None:
+        """Take what the older form of weight_norm has saved."""
+        old = [f"{prefix}{name}_{part}" for part in "gv"]
+        if all(key in state for key in old):
+            for place, key in enumerate(old):
+                state[f"{prefix}parametrizations.{name}.original{place}"] = state.pop(key)
+
+    module._register_load_state_dict_pre_hook(rename)
     return module
 
 
@@ -71,17 +80,17 @@ class _SpectralNorm(Module):
             v = normalized(matrix.new_empty(columns).normal_(0, 1), eps)
             self.register_buffer("_u", u)
             self.register_buffer("_v", v)
-            power_iteration(matrix.t(), v, u, 15, eps)  # u is turned first
+            power_iteration(matrix.mH, v, u, 15, eps)  # u is turned first
 
     def forward(self, weight: Any) -> Any:
         if weight.dim() == 1:
             return normalized(weight, self.eps)
         matrix = as_matrix(weight, self.dim)
         if self.training:
-            turned = matrix.detach().t()
+            turned = matrix.detach().mH
             power_iteration(turned, self._v, self._u, self.n_power_iterations, self.eps)
         u, v = self._u.clone(), self._v.clone()
-        return weight / rl.dot(u, rl.mv(matrix, v))
+        return weight / rl.vdot(u, rl.mv(matrix, v))
 
     def right_inverse(self, value: Any) -> Any:
         return value

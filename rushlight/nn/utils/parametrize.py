@@ -63,13 +63,10 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         shape, dtype = original.shape, original.dtype
-        new: Any = self._inverse(original, missing_ok=True)
+        new: Any = self._first_inverse(original)
         self.is_tensor = isinstance(new, rl.Tensor)
-        if not (self.is_tensor or hasattr(new, "__getitem__")):
-            raise ValueError(
-                "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                f"Got {type(new).__name__}"
-            )
+        if not self.is_tensor:
+            _check_sequence(new)
         self.ntensors = 1 if self.is_tensor else len(new)
         if self.is_tensor:
             if original.dtype != new.dtype:
@@ -84,10 +81,7 @@ class ParametrizationList(ModuleList):
             _register(self, "original", original)
         else:
             for place, part in enumerate(new):
-                part = Parameter(part) if isinstance(original, Parameter) else part
-                if isinstance(part, Parameter):
-                    part.requires_grad_(original.requires_grad)
-                _register(self, f"original{place}", part)
+                _register(self, f"original{place}", _part(part, place, original))
         if not unsafe:
             self._check_kept(shape, dtype)
 
@@ -105,31 +99,61 @@ class ParametrizationList(ModuleList):
                     f"parametrized {what}: {after}"
                 )
 
-    def _inverse(self, value: Any, missing_ok: bool = False) -> Any:
+    def _first_inverse(self, value: Any) -> Any:
+        """`value` as it was before; a parametrisation without an inverse leaves it as it is."""
         with rl.no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    value = module.right_inverse(value)
-                elif not missing_ok:
+                    with contextlib.suppress(NotImplementedError):
+                        value = module.right_inverse(value)
+        return value
+
+    def _inverse(self, value: Any) -> Any:
+        with rl.no_grad():
+            for module in reversed(list(self)):
+                if not hasattr(module, "right_inverse"):
                     raise RuntimeError(
                         f"parametrization {type(module).__name__} does not implement right_inverse."
                     )
+                value = module.right_inverse(value)
         return value
 
     def right_inverse(self, value: Any) -> None:
         """Set the originals so that the computed tensor becomes `value`."""
         value = self._inverse(value)
-        with rl.no_grad():
-            if self.is_tensor:
-                self.original.data = value.data
-                return
-            if len(value) != self.ntensors:
+        if self.is_tensor:
+            if not isinstance(value, rl.Tensor):
                 raise ValueError(
-                    "'right_inverse' must return a sequence of tensors of length "
-                    f"{self.ntensors}. Got a sequence of length {len(value)}."
+                    f"`right_inverse` should return a tensor. Got {type(value).__name__}"
                 )
-            for place, part in enumerate(value):
-                getattr(self, f"original{place}").data = part.data
+            self._take("original", value, "The tensor")
+            return
+        if not isinstance(value, Sequence):
+            raise ValueError(
+                f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}."
+            )
+        if len(value) != self.ntensors:
+            raise ValueError(
+                "'right_inverse' must return a sequence of tensors of length "
+                f"{self.ntensors}. Got a sequence of length {len(value)}."
+            )
+        for place, part in enumerate(value):
+            if not isinstance(part, rl.Tensor):
+                raise ValueError(
+                    "'right_inverse' must return a sequence of tensors or reference-type opaques."
+                    f" Got element {place} of type {type(part).__name__}."
+                )
+            self._take(f"original{place}", part, f"Tensor {place}")
+
+    def _take(self, name: str, value: Any, which: str) -> None:
+        """Let an original hold `value` from now on."""
+        original = getattr(self, name)
+        if value.dtype != original.dtype:
+            raise ValueError(
+                f"{which} returned by `right_inverse` has dtype {value.dtype} "
+                f"while `{name}` has dtype {original.dtype}"
+            )
+        original.data = value.data
 
     def forward(self) -> Any:
         first, *rest = list(self)
@@ -140,6 +164,26 @@ class ParametrizationList(ModuleList):
         for module in rest:
             x = module(x)
         return x
+
+
+def _check_sequence(value: Any) -> None:
+    if not isinstance(value, Sequence):
+        raise ValueError(
+            "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
+            f"Got {type(value).__name__}"
+        )
+
+
+def _part(value: Any, place: int, original: Any) -> Any:
+    """One of several tensors that stand in for `original`."""
+    if not isinstance(value, rl.Tensor):
+        raise ValueError(
+            "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
+            f"Got element {place} of the sequence with type {type(value).__name__}."
+        )
+    if isinstance(original, Parameter):
+        return Parameter(value, original.requires_grad)
+    return value.requires_grad_(original.requires_grad)
 
 
 def _register(module: Any, name: str, value: Any) -> None:
@@ -184,6 +228,37 @@ def _property_for(name: str) -> property:
     return property(read, write)
 
 
+def _check_added(parametrization: Any, before: Any, name: str) -> None:
+    """Refuse one more parametrisation that changes form or type, either way."""
+    after = parametrization(before)
+    if not isinstance(after, rl.Tensor):
+        raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
+    for what in ("dtype", "shape"):
+        if getattr(after, what) != getattr(before, what):
+            raise ValueError(
+                f"Registering a parametrization may not change the {what} of the tensor, unless the"
+                f" `unsafe` flag is enabled.\n{name}.{what}: {getattr(before, what)}\n"
+                f"parametrization({name}).{what}: {getattr(after, what)}"
+            )
+    if not hasattr(parametrization, "right_inverse"):
+        return
+    try:
+        back = parametrization.right_inverse(after)
+    except NotImplementedError:
+        return
+    if not isinstance(back, rl.Tensor):
+        raise ValueError(
+            f"parametrization.right_inverse must return a tensor. Got: {type(back).__name__}"
+        )
+    for what in ("dtype", "shape"):
+        if getattr(back, what) != getattr(before, what):
+            raise ValueError(
+                "The tensor returned by parametrization.right_inverse must have the same"
+                f" {what} as {name}, unless the `unsafe` flag is enabled.\n{name}.{what}:"
+                f" {getattr(before, what)}\nreturned {what}: {getattr(back, what)}"
+            )
+
+
 def register_parametrization(
     module: Any, tensor_name: str, parametrization: Any, *, unsafe: bool = False
 ) -> Any:
@@ -204,15 +279,8 @@ def register_parametrization(
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
         held = module.parametrizations[tensor_name]
-        before = getattr(module, tensor_name)
         if not unsafe:
-            after = parametrization(before)
-            if after.shape != before.shape or after.dtype != before.dtype:
-                raise ValueError(
-                    "A parametrization may not change the shape of the tensor, if the `unsafe` "
-                    f"flag is not enabled.\ncurrent shape: {before.shape}\n"
-                    f"parametrized shape: {after.shape}"
-                )
+            _check_added(parametrization, getattr(module, tensor_name), f"module.{tensor_name}")
         held.append(parametrization)
         held.unsafe |= unsafe
     elif tensor_name in module._buffers or tensor_name in module._parameters:

@@ -130,6 +130,8 @@ def pack_padded_sequence(
     tensor([2, 1, 1])
     """
     lengths = rl.as_tensor(lengths, dtype=rl.int64)
+    if input.numel() == 0 or (not enforce_sorted and lengths.numel() == 0):
+        raise RuntimeError("Cannot pack empty tensors.")
     if lengths.dim() != 1:
         raise RuntimeError(
             "'lengths' argument should be a 1D CPU int64 tensor, but got "
