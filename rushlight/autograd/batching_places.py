@@ -203,7 +203,8 @@ def _masked_select(prim: Any, size: int, operands: list[Operand], params: Any) -
     x, mask = aligned(operands[0], params[0].ndim), params[0]
     if isinstance(mask, Value):
         return NotImplemented
-    shape = np.broadcast_shapes(x._array.shape[1:], mask.shape)
+    shape = np.broadcast_shapes(x._array.shape[1:], mask.shape) or (1,)
+    x = x if x._array.ndim > 1 else s.reshape(x, (size, 1))  # of one number none or one is chosen
     x = s.expand(x, (size, *shape)) if x._array.shape[1:] != shape else x
     return _index(prim, size, [(x, True)], ((np.broadcast_to(mask, shape),),))
 

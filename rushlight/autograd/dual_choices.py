@@ -85,7 +85,7 @@ def _deviation(ts: Any, y: Any, x: ndarray, dims: Dims, correction: float, keep:
 
 def _norm(ts: Any, y: Any, x: ndarray, order: float, dims: Dims, keep: bool) -> Any:
     """The sum of t x / |x|."""
-    if order != 2 or np.count_nonzero(y) < y.size:
+    if order != 2 or not x.ndim or np.count_nonzero(y) < y.size:
         return PUSHES["linalg_vector_norm"](ts, y, x, order, dims, keep)
     scale = np.divide(number(1, x.dtype), y)
     weights = np.multiply(scale if dims is None else scale.reshape(kept(x.shape, dims)), x)

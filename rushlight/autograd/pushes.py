@@ -225,7 +225,9 @@ def _vector_norm(ts: Any, y: Tensor, x: Tensor, order: float, dims: Any, keep: b
 def _product(ts: Any, y: Any, x: Any, dim: int | None, keep: bool) -> Any:
     """The pull says what each number is multiplied by."""
     prim = OPS["prod"].primitive
-    if _array(x).dtype.kind == "c" or not x.ndim:
+    if not x.ndim:
+        return ts[0]
+    if _array(x).dtype.kind == "c":
         return push_by_pull(prim, (x,), ts, y, (dim, keep))
     others = prim.rule.vjp(zero_of(y) + 1, y, x, dim, keep)
     return sum_of(ts[0] * others, None if dim is None else (dim,), keep)

@@ -439,8 +439,12 @@ def diagonal_scatter(
             [0., 1.]])
     """
     first, second = (dimension(dim, input._array.ndim) for dim in (dim1, dim2))
-    wanted = np.diagonal(input._array, offset, first, second).shape
-    _expect_shape(wanted, src)
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    sizes = input._array.shape
+    rows, columns = sizes[first] + min(offset, 0), sizes[second] - max(offset, 0)
+    rest = tuple(size for dim, size in enumerate(sizes) if dim not in (first, second))
+    _expect_shape((*rest, max(0, min(rows, columns))), src)
     return p.diagonal_scatter(input, s.cast(src, input.dtype), offset, first, second)
 
 

@@ -249,7 +249,7 @@ def _interpolated(ranked: Tensor, q: Tensor, interpolation: str, skip_nan: bool)
     size, last = array.shape[-1], array.ndim - 1
     missing = np.isnan(array).sum(-1, keepdims=True)
     if skip_nan:
-        top = np.maximum(size - missing - 1, 0).astype(array.dtype)
+        top = np.where(missing < size, size - missing - 1, 0).astype(array.dtype)
         ranks = e.mul(q, wrap_array(top))
     else:
         ranks = e.mul(q, wrap_array(np.full((*array.shape[:-1], 1), size - 1, array.dtype)))

@@ -423,6 +423,11 @@ def _kept(y: Any, x: Any) -> Any:
     return y.astype(x.dtype) if x.dtype.kind == "V" else y
 
 
+def _turned(w: Any) -> Any:
+    """The conjugate of a tensor, or of a number in its place."""
+    return w.conjugate() if isinstance(w, (int, float, complex)) else conj(w)
+
+
 def _lerp(a: Any, b: Any, w: Any) -> Any:
     if w.ndim:
         y = np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
@@ -434,7 +439,7 @@ def _lerp(a: Any, b: Any, w: Any) -> Any:
 lerp = general(
     "lerp", arity=3, dtype="promote", reads="x", refuses={"bool int": "lerp_kernel_tensor"},
     eval=heavy("lerp", _lerp, light=True),
-    vjp=lambda g, y, a, b, w: (g * (1 - conj(w)), g * conj(w), g * conj(b - a)),
+    vjp=lambda g, y, a, b, w: (g * (1 - _turned(w)), g * _turned(w), g * conj(b - a)),
     doc="a + w (b - a).",
 )  # fmt: skip
 addcmul = general(

@@ -240,7 +240,7 @@ def _cholesky_vjp(g: Any, y: Any, a: Any, *how: Any) -> Any:
 
 
 cholesky = general("linalg_cholesky", eval=_cholesky, vjp=_cholesky_vjp, reads="y",
-                   node="LinalgCholeskyExBackward0",
+                   node="LinalgCholeskyExBackward0", refuses={"bool int half": "cholesky_cpu"},
                    doc="The lower triangular L with L L^H = A.")  # fmt: skip
 
 
@@ -251,7 +251,7 @@ def _cholesky_ex(a: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray]:
 
 cholesky_ex = general("linalg_cholesky_ex", eval=_cholesky_ex, outputs=2, reads="y",
                       vjp=lambda g, y, a, upper: _cholesky_vjp(g[0], y[0], a),
-                      node="LinalgCholeskyExBackward0",
+                      node="LinalgCholeskyExBackward0", refuses={"bool int half": "cholesky_cpu"},
                       doc="L with L L^H = A, and the first minor that fails.")  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from .structure import (
     cast,
     diagonal,
     embed_diagonal,
+    expand,
     narrow,
     part,
     place,
@@ -296,7 +297,8 @@ def _replacing(name: str, looks_at: Any, node: str, doc: str) -> Any:
         return y
 
     def vjp(g: Any, y: Any, x: Any, source: Any, *params: Any) -> Any:
-        return op(g, zero_of(g), *params), looks_at(g, *params)
+        seen = looks_at(g, *params)
+        return op(g, expand(zero_of(g), tuple(seen.shape)), *params), seen
 
     op = general(name, eval=evaluate, arity=2, vjp=vjp, node=node, doc=doc)
     return op

@@ -13,6 +13,7 @@ import rushlight as rl
 from rushlight.autograd.dual_native import WORTH
 from rushlight.core.heavy import FORMS, SWITCH
 from rushlight.core.primitive import REGISTRY, Primitive
+from rushlight.func import jvp
 
 sys.path.insert(0, str(Path(__file__).parent))
 from op_samples import SMOOTH, Sample, direction, floats, outputs_of, tensors
@@ -34,7 +35,7 @@ def test_programs_find_the_tangents_of_pushes(
     ts = [direction(x.shape, 100 + i) for i, x in enumerate(xs)]
 
     def pushed() -> Any:
-        return rl.func.jvp(lambda *xs: outputs_of(prim, sample, xs), tensors(xs), tensors(ts))[1]
+        return jvp(lambda *xs: outputs_of(prim, sample, xs), tensors(xs), tensors(ts))[1]
 
     monkeypatch.setattr(SWITCH, "least", 1 << 30)
     by_pushes = pushed()
@@ -60,15 +61,15 @@ def test_edges_are_those_of_pushes(case: str, monkeypatch: pytest.MonkeyPatch) -
     x = rl.tensor(values)
     t = rl.arange(1.0, 1.0 + x.numel()).reshape(x.shape)
     monkeypatch.setattr(SWITCH, "least", 1 << 30)
-    by_pushes = rl.func.jvp(function, (x,), (t,))[1]
+    by_pushes = jvp(function, (x,), (t,))[1]
     monkeypatch.setattr(SWITCH, "least", 0)
-    by_program = rl.func.jvp(function, (x,), (t,))[1]
+    by_program = jvp(function, (x,), (t,))[1]
     np.testing.assert_allclose(by_program.numpy(), by_pushes.numpy(), rtol=1e-6)
 
 
 def test_a_large_array_is_pushed_by_a_program() -> None:
     x = rl.linspace(-1.0, 1.0, 91 * 92).reshape(91, 92)
     for _ in range(2):
-        rl.func.jvp(lambda x: rl.nn.functional.layer_norm(x, (92,)), (x,), (x,))
+        jvp(lambda x: rl.nn.functional.layer_norm(x, (92,)), (x,), (x,))
     form = next(key for key in FORMS if key[0] == "tangent standardise" and (91, 92) in key)
     assert FORMS[form] is not None
