@@ -13,7 +13,9 @@ import rushlight as rl
 
 from .io import pillow
 
-__all__ = ["draw_bounding_boxes", "draw_segmentation_masks", "make_grid", "save_image"]
+__all__ = [
+    "draw_bounding_boxes", "draw_segmentation_masks", "flow_to_image", "make_grid", "save_image",
+]  # fmt: skip
 
 
 def _batch(tensor: Any) -> Any:
@@ -251,3 +253,50 @@ def draw_keypoints(
                 pen.line((*points[start], *points[end]), width=width)
     drawn = rl.from_numpy(np.array(canvas)).permute(2, 0, 1)
     return drawn if whole else drawn.to(image.dtype) / 255
+
+
+# how many shades lie between red, yellow, green, cyan, blue, magenta and red again
+_SHADES = (15, 6, 4, 11, 13, 6)
+_CORNERS = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
+
+
+def _wheel() -> Any:
+    """The colours of directions, (55, 3): from each corner to the next one channel changes."""
+    rows = []
+    for count, start, end in zip(_SHADES, _CORNERS, _CORNERS[1:]):
+        rise = np.floor(255 * np.arange(count) / count)[:, None]
+        a, b = np.array(start), np.array(end)
+        rows.append(255 * a + (b - a) * rise)
+    return rl.from_numpy(np.concatenate(rows).astype(np.float32))
+
+
+@rl.no_grad()
+def flow_to_image(flow: Any) -> Any:
+    """A flow (2, H, W) or (N, 2, H, W) as pictures of bytes: directions as colours, lengths as
+    strengths, the longest of all as the strongest.
+
+    Raises: ValueError for another type than float32, or another shape.
+    Source: S. Baker et al., "A database and evaluation methodology for optical flow", 2011.
+
+    >>> import rushlight as torch
+    >>> flow_to_image(torch.tensor([[[1.0, -1.0]], [[0.0, 0.0]]])).flatten(1)
+    tensor([[255,   0],
+            [  0, 209],
+            [  0, 255]], dtype=torch.uint8)
+    """
+    if flow.dtype != rl.float:
+        raise ValueError(f"Flow should be of dtype torch.float, got {flow.dtype}.")
+    if flow.ndim not in (3, 4) or flow.shape[-3] != 2:
+        raise ValueError(
+            f"Input flow should have shape (2, H, W) or (N, 2, H, W), got {flow.shape}."
+        )
+    longest = (flow**2).sum(-3).sqrt().max()
+    flow = flow / (longest + rl.finfo(rl.float).eps)
+    length, wheel = (flow**2).sum(-3).sqrt(), _wheel().to(flow.device)
+    x, y = flow.unbind(-3)
+    place = (rl.atan2(-y, -x) / math.pi + 1) / 2 * (len(wheel) - 1)
+    before = place.floor().long()
+    part = (place - before).unsqueeze(-1)
+    colour = (1 - part) * (wheel[before] / 255) + part * (wheel[(before + 1) % len(wheel)] / 255)
+    colour = 1 - length.unsqueeze(-1) * (1 - colour)
+    return (255 * colour).floor().to(rl.uint8).movedim(-1, -3)

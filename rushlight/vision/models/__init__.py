@@ -5,7 +5,7 @@ weights (`VGG16_Weights.DEFAULT`) are fetched from torchvision's site when they 
 """
 
 from ...core.names import explain_missing as _explain_missing
-from . import detection, mobilenet, segmentation, video
+from . import detection, mobilenet, optical_flow, segmentation, video
 from .alexnet import AlexNet, alexnet
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
 from .d2l import (

@@ -52,6 +52,9 @@ _EXAMPLE = """
     """
 
 
+_HOMES = ("optical_flow", "video")
+
+
 def variant(
     family: Callable[..., Net], name: str, doc: str, *rows: Any, count: int
 ) -> Callable[..., Net]:
@@ -65,7 +68,7 @@ def variant(
 
     build.__name__ = build.__qualname__ = name
     build.__module__ = family.__module__
-    home = "video." if ".video." in family.__module__ else ""
+    home = next((f"{one}." for one in _HOMES if f".{one}." in family.__module__), "")
     example = _EXAMPLE.format(kind=weights_of(name).__name__, name=home + name, count=count)
     build.__doc__ = doc.format(f"{count / 1e6:.1f} million parameters") + example
     return model(build)

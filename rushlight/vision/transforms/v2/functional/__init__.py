@@ -62,6 +62,7 @@ from .geometry import (
     ten_crop,
     vertical_flip,
 )
+from .kernels import NAMED as _NAMED
 from .warp import affine, elastic, perspective, rotate
 
 hflip, vflip, elastic_transform = horizontal_flip, vertical_flip, elastic
@@ -79,4 +80,5 @@ __all__ = [
     "ten_crop", "to_dtype", "to_grayscale", "to_image", "to_pil_image", "to_tensor",
     "uniform_temporal_subsample", "vertical_flip", "vflip",
 ]  # fmt: skip
+globals().update(_NAMED)
 _explain_missing(__name__)
