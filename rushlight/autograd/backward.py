@@ -18,7 +18,7 @@ from ..core.tape import LEAF, ORDER
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, made, shown
 from .batched import Batched, whole_batch
-from .engine import Sweep, accumulate_leaves, sweep, sweep_loss
+from .engine import Sweep, accumulate_leaves, sweep, sweep_plain
 from .leaves import accumulate, through_hooks
 from .levels import entered
 
@@ -275,8 +275,8 @@ def tensor_backward(
     >>> x.grad
     tensor([ 2., 40.])
     """
-    if gradient is None and inputs is None and not create_graph and not STATE.transforms:
-        pass_ = sweep_loss(self, bool(retain_graph))
+    if inputs is None and not create_graph and not STATE.transforms:
+        pass_ = sweep_plain(self, gradient, bool(retain_graph))
         if pass_ is not None:
             accumulate_leaves(pass_, None, False)
             return

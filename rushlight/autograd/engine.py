@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -38,7 +38,18 @@ from ..core.tape import (
 )
 from ..core.tensor import Tensor, wrap
 from ..core.values import made
-from .leaves import WATCHED, Late, accumulate, last_uses, like, settle, shown, through_hooks
+from .leaves import (
+    WATCHED,
+    Late,
+    accumulate,
+    all_lead_to,
+    last_uses,
+    like,
+    needed_for,
+    settle,
+    shown,
+    through_hooks,
+)
 from .lifting import held, lift, seed, values_of
 from .refusals import check_nan, check_versions, freed, note_origin
 from .saved import unpacked
@@ -373,25 +384,6 @@ def _run_post_hooks(entry: Entry, grads: Any, g: Any) -> Any:
     return grads
 
 
-def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:
-    """Clock readings of all entries on a way to some target (by reading or leaf id)."""
-    seen: dict[int, Entry] = {}
-    stack = [root for root in roots if type(root) is list]
-    while stack:
-        entry = stack.pop()
-        if entry[ORDER] not in seen:
-            seen[entry[ORDER]] = entry
-            stack.extend(p for p in entry[PARENTS] if type(p) is list)
-    needed: set[int] = set()
-    for order in sorted(seen):
-        if order in targets or any(
-            (p[ORDER] in needed) if type(p) is list else (p is not None and id(p) in targets)
-            for p in seen[order][PARENTS]
-        ):
-            needed.add(order)
-    return needed
-
-
 def sweep(
     roots: Sequence[tuple[Tensor, Any]], inputs: Sequence[Tensor] | None, keep: bool, create: bool
 ) -> Sweep:
@@ -401,7 +393,11 @@ def sweep(
     needed, capture = None, set()
     if inputs is not None:
         capture = {x._entry[ORDER] if type(x._entry) is list else id(x) for x in inputs}
-        needed = needed_for([tensor._entry for tensor, _ in roots], capture)
+        entries = [tensor._entry for tensor, _ in roots]
+        if create or WATCHED or listening() or not all_lead_to(entries, capture):
+            needed = needed_for(entries, capture)
+        else:
+            capture = set()
     values = values_of(roots)
     seen = listening()  # by a mode, which rules show their ops if they run on Tensors
     pass_ = Sweep(keep, create, needed, bool(values) or seen)
@@ -430,15 +426,27 @@ def sweep(
 _ONES = {kind: np.ones((), kind) for kind in map(np.dtype, "fd")}
 
 
-def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
-    """`sweep` from one real number on, as training runs it; None if it is anything else."""
-    array, entry = loss._array, loss._entry
+def _first(array: np.ndarray, gradient: Any) -> np.ndarray | None:
+    """What a plain pass begins with: one, or the gradient given; None where more is to be asked."""
+    if gradient is None:
+        one = _ONES.get(array.dtype)
+        if one is None or array.size != 1:
+            return None
+        return one.copy() if array.ndim == 0 else np.ones_like(array)
+    if type(gradient) is not Tensor:
+        return None
+    g = gradient._array
+    fits = type(g) is ndarray and g.dtype is array.dtype and g.shape == array.shape
+    return g if fits else None
+
+
+def sweep_plain(tensor: Tensor, gradient: Any, keep: bool) -> Sweep | None:
+    """`sweep` from one tensor on, as training runs it; None if it is anything else."""
+    array, entry = tensor._array, tensor._entry
     if type(array) is not ndarray or type(entry) is not list or STATE.tracer is not None:
         return None
-    if listening():
-        return None
-    one = _ONES.get(array.dtype)
-    if one is None or array.size != 1:
+    first = None if listening() else _first(array, gradient)
+    if first is None:
         return None
     pass_ = Sweep(keep, False)
     pass_.roots = (entry,)
@@ -446,7 +454,7 @@ def sweep_loss(loss: Tensor, keep: bool) -> Sweep | None:
     RUNNING.depth += 1
     order = entry[ORDER]
     pass_.heap.append(-order)
-    pass_.pending[order] = [entry, one.copy() if array.ndim == 0 else np.ones_like(array), False]
+    pass_.pending[order] = [entry, first, False]
     paused = pause()
     try:
         pass_.run()

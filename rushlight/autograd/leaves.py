@@ -218,3 +218,45 @@ def settle(waiting: list[Any], create: bool) -> None:
     if leaf._post_accumulate_hooks:
         for hook in list(leaf._post_accumulate_hooks.values()):
             hook(leaf)
+
+
+def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:
+    """Clock readings of all entries on a way to some target (by reading or leaf id)."""
+    seen: dict[int, Entry] = {}
+    stack = [root for root in roots if type(root) is list]
+    while stack:
+        entry = stack.pop()
+        if entry[ORDER] not in seen:
+            seen[entry[ORDER]] = entry
+            stack.extend(p for p in entry[PARENTS] if type(p) is list)
+    needed: set[int] = set()
+    for order in sorted(seen):
+        if order in targets or any(
+            (p[ORDER] in needed) if type(p) is list else (p is not None and id(p) in targets)
+            for p in seen[order][PARENTS]
+        ):
+            needed.add(order)
+    return needed
+
+
+def all_lead_to(roots: Iterable[Any], leaves: set[int]) -> bool:
+    """Whether these leaves (by id) are all that is behind entries, so that a plain pass finds them.
+
+    No entry's own gradient may be asked for, nor be folded away.
+    """
+    seen: set[int] = set()
+    stack = [root for root in roots if type(root) is list]
+    while stack:
+        entry = stack.pop()
+        order = entry[ORDER]
+        if order in seen:
+            continue
+        seen.add(order)
+        if order in leaves or entry[PRIM] is SEGMENT:
+            return False
+        for parent in entry[PARENTS]:
+            if type(parent) is list:
+                stack.append(parent)
+            elif parent is not None and id(parent) not in leaves:
+                return False
+    return True

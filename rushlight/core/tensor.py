@@ -9,7 +9,7 @@ import numpy as np
 
 from . import dtypes
 from .shapes import Size
-from .state import STATE
+from .state import PAUSED, STATE
 from .tape import LEAF
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def link_view(view: Tensor, source: Tensor) -> Tensor:
     if base is None:
         base = source
     view._base = base
-    if not STATE.grad:
+    if PAUSED and not STATE.grad:
         return view
     views = base._views
     if views is None:

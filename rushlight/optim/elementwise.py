@@ -20,6 +20,7 @@ import rushlight as rl
 
 from ..core.state import STATE
 from ..core.tape import mark_written
+from ..core.tensor import EAGER_TYPES
 from .flat import Flat
 from .optimizer import Grouped
 from .programs import BLOCKS, Update, worthwhile
@@ -264,17 +265,18 @@ class Elementwise(Grouped):
         plain = not group.get("differentiable") and STATE.tracer is None
         ndarray = np.ndarray
         for param in group["params"]:
-            grad = param.grad
+            array = param._array
+            usual = plain and type(array) is ndarray and type(param) in EAGER_TYPES
+            grad = param._grad if usual else param.grad  # a property, of classes with one of theirs
             if grad is None:
                 continue
-            array, slope = param._array, grad._array
+            slope = grad._array
             if (
-                type(array) is ndarray
+                usual
                 and type(slope) is ndarray
-                and array.dtype is slope.dtype
+                and (dtype := array.dtype) is slope.dtype
                 and array.shape == slope.shape
-                and array.dtype in FLOATS
-                and plain
+                and dtype in FLOATS
             ):
                 params.append(param)
                 arrays.append(array)
