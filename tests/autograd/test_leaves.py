@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
+
+import pytest
 
 import rushlight as rl
 from rushlight import nn
@@ -96,3 +99,54 @@ def test_nodes_show_the_edges_that_torch_has() -> None:
     assert turned.next_functions[0][0].variable is net[0].weight
     rows = nn.functional.embedding(rl.tensor([0]), net[0].weight).grad_fn
     assert [one.name() for one, _ in rows.next_functions] == ["torch::autograd::AccumulateGrad"]
+
+
+def _formulas() -> dict[str, Any]:
+    return {
+        "a sum": lambda a, b, c: a + b,  # whose operands get one array
+        "a product": lambda a, b, c: a * b * c,
+        "used twice": lambda a, b, c: (a * b).exp() * a - c,
+        "several outputs": lambda a, b, c: rl.cat((a * b, c)).chunk(2)[1] + a.sort(1)[0] * b,
+        "a layer": lambda a, b, c: rl.nn.functional.linear(a, b, c[0]).tanh(),
+        "a leaf": lambda a, b, c: a,
+        "run again": lambda a, b, c: checkpoint(lambda x: x * b, a, use_reentrant=False) + c,
+    }
+
+
+@pytest.mark.parametrize("name", _formulas())
+def test_gradients_are_the_same_by_every_entrance(name: str) -> None:
+    rl.manual_seed(0)
+    leaves = [rl.randn(4, 4, requires_grad=True) for _ in range(3)]
+    given = rl.randn(4, 4)
+    formula = _formulas()[name]
+    kept = given.clone()
+
+    def called(run: Any) -> list[Any]:
+        for x in leaves:
+            x.grad = None
+        run(formula(*leaves))
+        assert rl.equal(given, kept)
+        return [x.grad for x in leaves]
+
+    first = called(lambda y: y.backward(given))
+    assert all(g is None or g.data_ptr() != given.data_ptr() for g in first)
+    others = [
+        called(lambda y: rl.autograd.backward([y], [given])),
+        called(lambda y: (y * given).sum().backward()),
+        rl.autograd.grad(formula(*leaves), leaves, given, allow_unused=True),
+        [rl.autograd.grad(formula(*leaves), x, given, allow_unused=True)[0] for x in leaves],
+        rl.autograd.grad(formula(*leaves), leaves, given, create_graph=True, allow_unused=True),
+    ]
+    for found in others:
+        for g, h in zip(first, found, strict=True):
+            assert (g is None) == (h is None)
+            assert g is None or rl.allclose(g, h.detach())
+
+
+def test_grad_leaves_other_gradients_alone() -> None:
+    w, v = rl.ones(3, requires_grad=True), rl.ones(3, requires_grad=True)
+    seen: list[Any] = []
+    w.register_hook(seen.append)
+    found = rl.autograd.grad((w * v).sum(), [w, v])
+    assert [g.tolist() for g in found] == [[1.0] * 3] * 2 and len(seen) == 1
+    assert w.grad is None and v.grad is None
