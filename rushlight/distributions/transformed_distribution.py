@@ -38,7 +38,8 @@ class TransformedDistribution(Distribution):
                 f" but got {shape}."
             )
         there = f.forward_shape(shape)
-        base_distribution = base_distribution.expand(f.inverse_shape(there)[: len(shape) - own])
+        whole = f.inverse_shape(there)  # with the dimensions that only the transforms bring
+        base_distribution = base_distribution.expand(whole[: len(whole) - own])
         folded = f.domain.event_dim - own
         if folded > 0:
             base_distribution = Independent(base_distribution, folded)

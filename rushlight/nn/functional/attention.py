@@ -130,7 +130,10 @@ def scaled_dot_product_attention(
     return _laid_as_query(weights @ value, query, key, value, attn_mask)
 
 
-def _check_heads(query: Tensor, key: Tensor, value: Tensor, dim: int, heads: int) -> None:
+def _check_ranks(
+    query: Tensor, key: Tensor, value: Tensor, padding: Any, mask: Any, heads: int
+) -> None:
+    """Refuse what is batched beside what is not, as torch words it."""
     if query.ndim not in (2, 3):
         raise AssertionError(
             "query should be unbatched 2D or batched 3D tensor but received"
@@ -143,12 +146,36 @@ def _check_heads(query: Tensor, key: Tensor, value: Tensor, dim: int, heads: int
             " but"
             f" found {key.ndim}-D and {value.ndim}-D tensors respectively"
         )
+    if padding is not None and padding.ndim != query.ndim - 1:
+        raise AssertionError(
+            f"For {kind} ({query.ndim}-D) `query`, expected `key_padding_mask` to be `None` or"
+            f" {query.ndim - 1}-D but found {padding.ndim}-D tensor instead"
+        )
+    if mask is not None and mask.ndim not in (2, 3):
+        raise AssertionError(
+            f"For {kind} ({query.ndim}-D) `query`, expected `attn_mask` to be `None`, 2-D or 3-D"
+            f" but found {mask.ndim}-D tensor instead"
+        )
+    wanted = (heads, query.shape[0], key.shape[0])
+    if mask is not None and query.ndim == 2 and mask.ndim == 3 and mask.shape != wanted:
+        raise AssertionError(f"Expected `attn_mask` shape to be {wanted} but got {mask.shape}")
+
+
+def _check_heads(
+    query: Tensor, key: Tensor, value: Tensor, dim: int, heads: int, separate: bool
+) -> None:
     if query.shape[-1] != dim:
         raise AssertionError(
             f"was expecting embedding dimension of {dim}, but got {query.shape[-1]}"
         )
     if dim % heads:
         raise AssertionError(f"embed_dim {dim} not divisible by num_heads {heads}")
+    if separate and key.shape[:2] != value.shape[:2]:
+        raise AssertionError(
+            f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+        )
+    if not separate and key.shape != value.shape:
+        raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
 
 
 def _float_mask(mask: Any, name: str, like: Tensor) -> Any:
@@ -187,12 +214,34 @@ def _joint_mask(mask: Any, padding: Any, batch: int, heads: int, sources: int) -
     return padding if mask is None else mask + padding
 
 
-def _with_biases(k: Tensor, v: Tensor, bias_k: Any, bias_v: Any) -> tuple[Tensor, Tensor]:
+def _with_biases(
+    k: Tensor, v: Tensor, biases: tuple[Any, Any], static: tuple[Any, Any]
+) -> tuple[Tensor, Tensor]:
     """(S, N, E) -> (S + 1, N, E): one more source, learned, where both biases are given."""
-    if bias_k is None or bias_v is None:
+    bias_k, bias_v = biases
+    if bias_k is None and bias_v is None:
         return k, v
+    if bias_v is None:
+        raise AssertionError("bias_k is set but bias_v is None")
+    if bias_k is None:
+        raise AssertionError("bias_v is set but bias_k is None")
+    for kind, given in zip(("key", "value"), static):
+        if given is not None:
+            raise AssertionError(f"bias cannot be added to static {kind}.")
     batch = k.shape[1]
     return rl.cat([k, bias_k.expand(1, batch, -1)]), rl.cat([v, bias_v.expand(1, batch, -1)])
+
+
+def _or_static(x: Tensor, static: Any, name: str) -> Tensor:
+    """The heads (N h, S, d), or what is given in their place."""
+    if static is None:
+        return x
+    for place in (0, 2):
+        if static.shape[place] != x.shape[place]:
+            raise AssertionError(
+                f"expecting {name}.size({place}) of {x.shape[place]}, but got {static.shape[place]}"
+            )
+    return static
 
 
 def _open_to(mask: Any, added: int) -> Any:
@@ -267,7 +316,7 @@ def multi_head_attention_forward(
     >>> y.shape, weights.shape
     (torch.Size([5, 1, 4]), torch.Size([1, 5, 5]))
     """
-    _check_heads(query, key, value, embed_dim_to_check, num_heads)
+    _check_ranks(query, key, value, key_padding_mask, attn_mask, num_heads)
     batched = query.ndim == 3
     if not batched:
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
@@ -275,6 +324,7 @@ def multi_head_attention_forward(
             key_padding_mask = key_padding_mask.unsqueeze(0)
     if is_causal and attn_mask is None:
         raise RuntimeError(_CAUSAL_WITHOUT_MASK)
+    _check_heads(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     length, batch, width = query.shape
     separate = (q_proj_weight, k_proj_weight, v_proj_weight)
     q, k, v = _projected(query, key, value, None if use_separate_proj_weight else in_proj_weight,
@@ -282,9 +332,9 @@ def multi_head_attention_forward(
     _check_masks(attn_mask, key_padding_mask, (batch, num_heads, length, k.shape[0]))
     mask = _float_mask(attn_mask, "attn_mask", q)
     padding = _float_mask(key_padding_mask, "key_padding_mask", q)
-    k, v = _with_biases(k, v, bias_k, bias_v)
+    k, v = _with_biases(k, v, (bias_k, bias_v), (static_k, static_v))
     q, k, v = (_split_heads(x, batch, num_heads) for x in (q, k, v))
-    k, v = (k if static_k is None else static_k), (v if static_v is None else static_v)
+    k, v = _or_static(k, static_k, "static_k"), _or_static(v, static_v, "static_v")
     if add_zero_attn:
         k, v = (rl.cat([x, rl.zeros(x.shape[0], 1, x.shape[2], dtype=x.dtype)], 1) for x in (k, v))
     added = (bias_k is not None and bias_v is not None) + bool(add_zero_attn)
