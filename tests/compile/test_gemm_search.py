@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from typing import Any
 
 import pytest
 
 from rushlight.compile.code import llvm
-from rushlight.compile.code.emit import vector
+from rushlight.compile.code.emit import Module, vector
 from rushlight.compile.products import gemm_search as search
+from rushlight.compile.products.gemm import emit_gemm
 from rushlight.compile.products.gemm_plan import Gemm, Operand, Result
 
 SIZES = [(1, 512, 1024), (32, 256, 256), (256, 10, 784), (10, 784, 256), (1120, 1024, 28)]
@@ -73,3 +75,18 @@ def test_where_the_second_cache_keeps_up_less_is_packed_and_passes_are_longer():
     assert [plan.packs_x for plan in plans] == ["tiles", ""]
     long = gemm(512, 128, 2048, "tn", True, (1, 1))
     assert [search.plan_gemm(long, named(name)).cut for name in ("avx512", "zen5")] == [128, 256]
+
+
+@pytest.mark.parametrize("size, bytes, early", [
+    ((512, 128, 2048), 2048, True),  # 4 MiB, most of which no cache has kept
+    ((128, 128, 2048), 512, True),  # lines 512 bytes apart find room in L1
+    ((256, 256, 1120), 1024, False),  # lines of a MiB 1024 bytes apart would not
+])  # fmt: skip
+def test_lines_that_may_come_from_memory_are_asked_for_early(
+    size: tuple[int, int, int], bytes: int, early: bool
+):
+    module = Module(named("zen5"))
+    emit_gemm(module, "k", gemm(*size, "tn", True, (1, 1)), module.target, scratch=3)
+    asked = re.findall(r"prefetcht0 (\d+)\(%rdi\)", module.text())
+    terms = {int(offset) // bytes for offset in asked}
+    assert terms and all((term == 48) == early and term >= 8 for term in terms)

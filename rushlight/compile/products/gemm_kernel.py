@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..code.emit import I64, PTR, VOID, Function, Module, Value, constant
 from .gemm_copies import panel_copies
 from .gemm_end import End, Epilogue, ask_starts, ask_step, asked, emit_ask
-from .gemm_plan import FAR_STEP, Plan, Result, Room
+from .gemm_plan import FAR_STEP, Plan, Result, Room, fed
 from .packing import KERNEL, Copy, Number, clear, move, positions, table_entry, times
 from .tiles import Tile, in_rounds, tile_name, unrolled
 
@@ -107,7 +107,23 @@ class Driver:
         if in_rounds(self.type):
             x_far, y_far = (abs(step) * self.type.size >= FAR_STEP for step in (x_step, y_step))
             return steps * x_far, steps * y_far
-        return steps if abs(x_step) * self.type.size >= 16 else 0, steps
+        x_steps, y_steps = (self._early(step, steps, sums) for step in (x_step, y_step))
+        return x_steps if abs(x_step) * self.type.size >= 16 else 0, y_steps
+
+    def _early(self, step: int, steps: int, sums: int) -> int:
+        """`steps`, or so many that lines from memory come in time: six hundred cycles of work.
+
+        Not so early that they push each other out of L1 before they are read, unless there are so
+        many that most of them come from behind L2 anyway.
+        """
+        bytes, caches = abs(step) * self.type.size, self.plan.caches
+        if bytes < FAR_STEP or not fed(self.module.target):
+            return steps
+        apart = math.gcd(bytes // 64, caches.l1_sets) if bytes % 64 == 0 else 1
+        early = min(48, 1344 // sums, self.gemm.terms // 2)
+        crowded = 2 * early > caches.l1_ways * caches.l1_sets // apart
+        few = self.gemm.terms * bytes < 2 * caches.l2_bytes
+        return steps if crowded and few else early
 
     def _far(self) -> bool:
         """Whether C is too large to be at hand when a tile comes to store its sums."""

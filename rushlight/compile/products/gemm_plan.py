@@ -383,6 +383,11 @@ class Room:
         return self.scratch, plan.regions[1 - part]
 
 
+def fed(target: Any) -> bool:
+    """Whether 512-bit multiply-adds hardly wait for L2: measured on AMD's Zen 5 alone."""
+    return target.bits == 512 and target.cpu == "znver5"
+
+
 def crowds(plan: Plan, step: int) -> bool:
     """Whether lines `step` elements apart, one per term, are too many for their places in L2."""
     step = abs(step) * plan.type.size

@@ -25,6 +25,7 @@ from .gemm_plan import (
     Operand,
     Plan,
     crowds,
+    fed,
     tile_shapes,
     x_collides,
 )
@@ -163,7 +164,7 @@ def _cuts(plan: Plan, target: Any) -> tuple[int, ...]:
         return (0,)
     if plan.tiles[0] * plan.panels[0] < 4:
         return (0,)
-    longer = in_rounds(plan.type) or (terms > LONG and _fed(target))
+    longer = in_rounds(plan.type) or (terms > LONG and fed(target))
     part = KEPT_PART if longer else PART
     cut = -(-terms // -(-terms // part))
     return (cut,) if terms > LONG else (0, cut)
@@ -199,7 +200,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         step = max(step, (rows + vectors) * w * plan.type.size / (40 if spread else 120))
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
-    step = _with_waits(plan, step, vectors, rounds, _fed(target))
+    step = _with_waits(plan, step, vectors, rounds, fed(target))
     return terms * step + _end_cycles(plan, rows, vectors, rounds) + 30
 
 
@@ -250,11 +251,6 @@ def _told(rows: int, vectors: int) -> float:
 def _on_lines(operand: Operand, size: int) -> bool:
     """Whether its rows begin on cache lines."""
     return operand.lined and all(step * size % 64 == 0 for step in operand.inner)
-
-
-def _fed(target: Any) -> bool:
-    """Whether 512-bit multiply-adds hardly wait for L2: measured on AMD's Zen 5 alone."""
-    return target.bits == 512 and target.cpu == "znver5"
 
 
 def _copies(plan: Plan, sums: int) -> int:
