@@ -162,11 +162,19 @@ def _standardise(prim: Any, size: int, operands: list[Operand], params: Any) -> 
 
 
 @rule("select", "slice", "unbind", "split", "split_with_sizes", "unsafe_split",
-      "unsafe_split_with_sizes", "take_slices", "add_slices", "unfold", "squeeze",
+      "unsafe_split_with_sizes", "take_slices", "add_slices", "squeeze",
       "squeeze_many", "squeeze_all", "squeeze_all_", "squeeze_dim_", "squeeze_many_",
       "fft_c2c", "fft_c2r", "fft_r2c")  # fmt: skip
 def _first_param(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     return OPS[prim.name](operands[0][0], up(params[0]), *params[1:])
+
+
+@rule("unfold")
+def _unfold(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    x, windows = operands[0][0], OPS["unfold"]
+    if x._array.ndim > 1:
+        return windows(x, up(params[0]), *params[1:])
+    return s.select(windows(s.unsqueeze(x, 1), 1, *params[1:]), 1, 0)  # of one number the only one
 
 
 @rule("unsqueeze", "unsqueeze_")

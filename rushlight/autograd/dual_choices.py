@@ -15,8 +15,10 @@ import numpy as np
 from ..core.numbers import number
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
+from ..core.tensor import wrap
 from ..ops.reduce import MANY, Dims, count, kept
 from .pushes import JOINTLY_LINEAR, PUSHES
+from .transpose import push_by_pull
 
 Push = Callable[..., Any]
 ndarray = np.ndarray
@@ -64,6 +66,8 @@ def _chosen(ts: Any, y: ndarray, condition: ndarray, a: ndarray, b: ndarray) -> 
 def _extremum(ts: Any, y: Any, x: ndarray, dims: Dims = None, keep: bool = False) -> Any:
     """The mean of the tangents of all elements that attain the extremum."""
     hit = np.equal(x, y if dims is None else y.reshape(kept(x.shape, dims)))
+    if dims is None and np.count_nonzero(hit) == 1:
+        return ts[0].reshape(-1)[hit.reshape(-1).argmax()]
     total = _sum(_where(hit, ts[0], number(0, x.dtype)), dims, keep)
     if dims is None:
         return total / number(np.count_nonzero(hit), x.dtype)
@@ -120,8 +124,28 @@ def _standardised(
     return total, by_mean, along * number(2, x.dtype) / scale
 
 
+def _recurrent(name: str) -> Push:
+    """The kernel of the tangents; packed sequences and empty ones go by the gradient."""
+
+    def push(ts: Any, ys: Any, *operands: Any) -> Any:
+        prim: Primitive = OPS[name].primitive
+        count = prim.arity or 0
+        xs, params = operands[:count], operands[count:]
+        *mode, sizes, reverse, _ = params
+        if sizes is not None or not ys[0].size:
+            given = [[None if a is None else wrap(a) for a in some] for some in (xs, ts, ys)]
+            found = push_by_pull(prim, given[0], given[1], given[2], params)
+            return [None if t is None else t._array for t in found]
+        kept = ys[2 if mode else 3 :]
+        found = OPS[f"{name}_push"].primitive.eval(*ts, ys[0], *kept, *xs, *mode, reverse)
+        return *found, *[None] * len(kept)
+
+    return push
+
+
 _PUSHES: dict[str, Push] = {
     "where": _chosen, "amax": _extremum, "amin": _extremum, "max_all": _extremum,
     "min_all": _extremum, "var": _variance, "std": _deviation, "linalg_vector_norm": _norm,
     "mean_squared_error": _mean_squared_error, "standardise": _standardised,
+    "recurrent_layer": _recurrent("recurrent_layer"), "lstm_layer": _recurrent("lstm_layer"),
 }  # fmt: skip

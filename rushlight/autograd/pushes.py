@@ -379,5 +379,6 @@ ON_ARRAYS = (set(JOINTLY_LINEAR) - {"complex", "conj_physical"}).union(
     """prod zero sign floor ceil round trunc strided_view extremum_along kthvalue median_along
 nanmedian_along mode sort topk cummax cummin max_pool amax amin max_all min_all logsumexp
 linalg_vector_norm cross_entropy var std var_mean std_mean where lerp addcmul affine
-convolution_bias constant_pad_nd standardise root_mean_square mean_squared_error""".split()
+convolution_bias constant_pad_nd standardise root_mean_square mean_squared_error recurrent_layer
+lstm_layer""".split()
 )

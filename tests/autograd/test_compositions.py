@@ -91,6 +91,9 @@ def test_numbers_in_the_place_of_weights_and_single_numbers() -> None:
     one, two = rl.tensor(1.5), rl.tensor(2.0)
     assert jvp(rl.linalg.vector_norm, (one,), (two,))[1].item() == 2
     assert jvp(lambda x: rl.prod(x, 0), (one,), (two,))[1].item() == 2
+    z = rl.tensor([1 + 2j, 0])
+    assert grad(lambda z: rl.linalg.vector_norm(z, 0))(z).tolist() == [0, 0]
+    assert grad(lambda z: rl.linalg.vector_norm(z, 0))(z).dtype is rl.complex64
 
 
 def test_batches_of_diagonals_masks_and_quantiles() -> None:
@@ -101,5 +104,6 @@ def test_batches_of_diagonals_masks_and_quantiles() -> None:
     found = vmap(lambda x: rl.diagonal_scatter(x, x[0] * 10))(x)
     assert found.tolist() == [rl.diagonal_scatter(row, row[0] * 10).tolist() for row in x]
     assert vmap(lambda x: x.masked_select(rl.tensor(True)))(one[::2]).tolist() == [[1.0], [3.0]]
+    assert vmap(lambda x: x.unfold(0, 1, 1))(one[::2]).tolist() == [[1.0], [3.0]]
     rows = rl.stack([one, one * 2])
     assert vmap(lambda x: rl.nanquantile(x, 0.5))(rows).tolist() == [2.0, 4.0]
