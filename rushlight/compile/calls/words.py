@@ -228,6 +228,8 @@ def _where(place: Place) -> tuple[int, int] | None:
         return None if offset is None else (id(place.container) + offset, _DIRECT)
     address = id(place.container)
     kind = type(place.container)
+    if kind is list and place.kind == "like":  # nobody keeps what stood there alive
+        return None
     if isinstance(place.container, dict):
         return address + VERSION, _DIRECT
     if kind is list and place.kind == "length":

@@ -214,6 +214,7 @@ class Reach:
         may_change = not isinstance(value, tuple)
         if may_change:
             self.places.append(Place("length", value, None, len(value), path))
+            self.tables.sequence(value, path)
         for place, part in enumerate(value):
             if may_change:
                 self._follow("item", value, place, part, f"{path}[{place}]")

@@ -9,6 +9,7 @@ repeat.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -20,20 +21,19 @@ from .sources import Held, Inside, Variable
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _NONE: Any = object()
-
-
 _FLAGS = (bool, str, type(None))  # what a constant may be that makes way for another
 
 
 class Store:
     """A place that holds another object than before the call, and what stood there.
 
-    An attribute, an item, or with no key the variable of an enclosing function.
+    An attribute, an item of a dict or of a list, or with no key the variable of an enclosing
+    function.
     """
 
     __slots__ = ("key", "old", "path", "table")
 
-    def __init__(self, table: Any, key: str | None, old: Any, path: str) -> None:
+    def __init__(self, table: Any, key: str | int | None, old: Any, path: str) -> None:
         self.table, self.key, self.old, self.path = table, key, old, path
 
     @property
@@ -44,6 +44,8 @@ class Store:
     @property
     def value(self) -> Any:
         """What stands there now."""
+        if type(self.key) is int:
+            return self.table[self.key]
         return _content(self.table) if self.key is None else self.table.get(self.key, _NONE)
 
     @property
@@ -66,11 +68,17 @@ class Tables:
         self._known: dict[int, tuple[dict[str, Any], dict[str, Any], str, bool]] = {}
         self._tensors: list[tuple[dict[str, Any], dict[str, Any], str]] = []
         self._names: list[Store] = []
+        self._lists: dict[int, tuple[list[Any], list[Any], str]] = {}
 
     def note(self, table: Any, path: str, items: bool = False) -> None:
         """All of a table counts from now on; of a dict, what has a name."""
         if type(table) is dict and id(table) not in self._known:
             self._known[id(table)] = table, dict(table), path, items
+
+    def sequence(self, items: Any, path: str) -> None:
+        """The items of a list count from now on."""
+        if type(items) is list:
+            self._lists.setdefault(id(items), (items, list(items), path))
 
     def of_tensor(self, table: dict[str, Any], path: str) -> None:
         """What somebody has set on a tensor; names that begin with _ are the package's own."""
@@ -96,6 +104,12 @@ class Tables:
                 if not _alike(table.get(key, _NONE), old):
                     attribute = f"{path}.{key}" if path else key
                     found.append(Store(table, key, old, f"{path}[{key!r}]" if items else attribute))
+        for now, stood, path in self._lists.values():
+            if len(now) == len(stood) and any(map(operator.is_not, now, stood)):
+                found += [
+                    Store(now, k, old, f"{path}[{k}]")
+                    for k, old in enumerate(stood) if not _alike(now[k], old)
+                ]  # fmt: skip
         return found
 
 
@@ -113,7 +127,7 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
     parts = [part for store in stores if store.replaces for part in _parts(store)]
     held = Counter([id(part.value) for part in parts])
     for store in stores:
-        if not _new(tracer, store) or whole.count(id(store.old)) > 1:
+        if not _new(tracer, store) or whole.count(id(store.old)) > 1 or id(store.table) in held:
             return store.path
         if store.replaces and not _reads(tracer, store, reach, held):
             return store.path
@@ -174,7 +188,7 @@ def _reads(tracer: Any, store: Store, reach: Any, held: Counter[int]) -> bool:
     counts = [x for x in tracer.gradients.values() if id(x[0]) in old]
     known = all(isinstance(x, (Tensor, *SCALARS)) for x in _leaves(store.old))
     if not sources and not counts:
-        return known or not reach.reads(_name(store))
+        return known or not _may_read(store, reach)
     if not all(type(part.value) is Tensor and _is_simple(part.value) for part in old.values()):
         return False
     if not known or _elsewhere(store, parts, reach) or any(held[at] > 1 for at in parts):
@@ -212,12 +226,13 @@ def guarded(places: list[Place], stores: list[Store], reach: Any) -> list[Place]
     So it is of the containers that they stand in, if the code may read these.
     """
     gone = {(id(store.table), store.key) for store in stores if store.replaces}
-    asked = [x for x in stores if x.replaces and (type(x.old) is Tensor or reach.reads(_name(x)))]
+    asked = [x for x in stores if x.replaces and (type(x.old) is Tensor or _may_read(x, reach))]
     old = {id(part.value) for store in asked for part in _parts(store)}
     places = [x for x in places if id(x.container) not in old]
     made = [Place("like", x.holder, x.key, forms(x.old), x.path) for x in asked]
     return [x for x in places if (id(x.container), x.key) not in gone] + made
 
 
-def _name(store: Store) -> str:
-    return store.path if store.key is None else store.key
+def _may_read(store: Store, reach: Any) -> bool:
+    """Whether the code may read what stands there; of items nobody knows."""
+    return type(store.key) is int or reach.reads(store.path if store.key is None else store.key)
