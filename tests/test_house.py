@@ -38,7 +38,8 @@ DOORS = {
     "tqdm": "cli/progress.py", "ml_dtypes": "core/dtypes.py",
     "safetensors": "serialize/safetensors.py", "tensorboardX": "utils/tensorboard.py",
     "scipy": "vision/datasets/matlab.py", "gdown": "vision/datasets/archives.py",
-    "pycocotools": "vision/datasets/wrapped.py",
+    "pycocotools": "vision/datasets/wrapped.py", "h5py": "vision/datasets/cells.py",
+    "lmdb": "vision/datasets/lsun.py",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 40
 # Names that torch has with an underscore, and that stand in one module and are used in another.

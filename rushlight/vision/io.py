@@ -101,10 +101,11 @@ def load_pillow(path: str | os.PathLike[str], mode: str | None = None) -> Any:
     Raises: DataError (a RuntimeError and an OSError) with the path: not a picture, truncated
     at which byte, a web page, more pixels than `PIXEL_LIMIT`. FileNotFoundError as usual.
     """
-    return _decode(Path(path).read_bytes(), os.fspath(path), mode)
+    return decode_pillow(Path(path).read_bytes(), os.fspath(path), mode)
 
 
-def _decode(data: bytes, source: str, mode: str | None) -> Any:
+def decode_pillow(data: bytes, source: str, mode: str | None) -> Any:
+    """The same of a file's bytes; `source` is named in errors."""
     with _explained(source, len(data), data[:512]):
         image = _opened(data, source)
         image.load()
@@ -258,7 +259,7 @@ def decode_webp(input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED)
 
 def decode_gif(input: rl.Tensor) -> rl.Tensor:
     """The pictures of a GIF file's bytes: (3, H, W), or (N, 3, H, W) if it moves."""
-    image = _decode(input.numpy().tobytes(), "decode_gif", None)
+    image = decode_pillow(input.numpy().tobytes(), "decode_gif", None)
     _expect("GIF", image)
     frames = []
     for place in range(getattr(image, "n_frames", 1)):

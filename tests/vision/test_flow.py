@@ -1,4 +1,4 @@
-"""Flows between pictures, and transforms under the names of their kinds, as torchvision has them."""
+"""Flows between pictures, and transforms under the names of their kinds: torchvision's."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from . import utils
 from .arrays import FER2013, SEMEION, STL10, SVHN, USPS, MovingMNIST
 from .boundaries import SBDataset
 from .captions import SBU, Flickr8k, Flickr30k
+from .cells import PCAM
 from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
 from .faces import LFWPairs, LFWPeople, WIDERFace
@@ -30,6 +31,7 @@ from .listed import (
     Imagenette,
     RenderedSST2,
 )
+from .lsun import LSUN, LSUNClass
 from .mnist import KMNIST, MNIST, FashionMNIST, SplitWarning
 from .mnist_kin import EMNIST, QMNIST
 from .patches import PhotoTour
@@ -107,11 +109,14 @@ __all__ = [
     "KittiFlow",
     "LFWPairs",
     "LFWPeople",
+    "LSUN",
+    "LSUNClass",
     "MNIST",
     "Middlebury2014Stereo",
     "MovingMNIST",
     "Omniglot",
     "OxfordIIITPet",
+    "PCAM",
     "PhotoTour",
     "Places365",
     "QMNIST",
