@@ -40,17 +40,19 @@ Unfollowed.__name__ = Unfollowed.__qualname__ = "RuntimeError"
 Unfollowed.__module__ = "builtins"
 
 PACKAGE = __file__.rsplit("core", 1)[0]
+WRITTEN = "<compiled "  # begins the names of code that the package writes and compiles itself
+_OURS = (PACKAGE, WRITTEN)
 
 
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of the package."""
-    return frame.f_code.co_filename.startswith(PACKAGE)
+    return frame.f_code.co_filename.startswith(_OURS)
 
 
 def user_line() -> str:
     """`file:line` of the innermost frame outside the package (and the test runner's innards)."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     if frame is None:
         return "<unknown>"
@@ -61,7 +63,7 @@ def levels_out() -> int:
     """The `stacklevel` at which the caller's warning stands at the user's line."""
     frame: FrameType | None = sys._getframe(1)
     count = 1
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame, count = frame.f_back, count + 1
     return count
 

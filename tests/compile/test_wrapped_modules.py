@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import pytest
@@ -73,3 +74,20 @@ def test_missing_names_are_told_as_the_modules() -> None:
     _, compiled = _net()
     with pytest.raises(AttributeError, match="'Sequential' object has no attribute 'nope'"):
         _ = compiled.nope
+
+
+def test_compiled_modules_in_compiled_calls() -> None:
+    """The short way into a program is no code of the user's: no trace looks for effects in it."""
+    net, seen = torch.compile(torch.nn.Linear(3, 3)), []
+    x = torch.ones(2, 3)
+    with torch.no_grad():
+        wanted = [net(x * k).sum() for k in range(4)]  # by now the module has its short way
+    step = torch.compile(lambda x: net(x).sum())
+    with torch.no_grad():
+        found = [step(x * k) for k in range(4)]
+    assert all(map(torch.allclose, found, wanted)) and len(step.programs) == 1
+    keeps = torch.compile(lambda x: seen.append(net(x).sum()) or len(seen))
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [keeps(x) for _ in range(3)] == [1, 2, 3]
+    assert all("<compiled" not in str(why) and "test_wrapped" in str(why) for why in keeps.reasons)

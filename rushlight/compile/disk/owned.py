@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import types
 
+from ...core.errors import WRITTEN
+
 _INSTALLED = ("site-packages", "dist-packages")  # Debian has two of the latter
 FOLDER = __file__.rsplit("/", 3)[0]
-_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", FOLDER)
+_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", FOLDER, WRITTEN)
 
 
 def own_module(module: types.ModuleType) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import PACKAGE
+from ...core.errors import PACKAGE, WRITTEN
 from ..middle.foreign import Hole
 from ..middle.graph import BFLOAT16, Node
 from .later import Met
@@ -89,7 +89,7 @@ class _Ours(dict[str, bool]):
     """Whether a file is the package's, remembered: no call is cheaper, and none is profiled."""
 
     def __missing__(self, file: str) -> bool:
-        found = self[file] = file.startswith(PACKAGE)
+        found = self[file] = file.startswith((PACKAGE, WRITTEN))
         return found
 
 
