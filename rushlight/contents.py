@@ -5,6 +5,10 @@ FUNCTIONS = {
         "atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors column_stack dstack"
         " flip fliplr flipud hstack meshgrid repeat_interleave roll rot90 row_stack tile vstack"
     ),
+    "checks": (
+        "_check _check_index _check_is_size _check_not_implemented _check_tensor_all _check_type"
+        " _check_value _check_with"
+    ),
     "combining": "block_diag cartesian_prod combinations vander",
     "compilation": "compile",
     "complex_parts": (
@@ -34,7 +38,8 @@ FUNCTIONS = {
         " seed set_rng_state"
     ),
     "einsum": "einsum",
-    "from_data": "as_tensor asarray from_numpy frombuffer tensor",
+    "foreign": "asarray",
+    "from_data": "as_tensor from_numpy frombuffer tensor",
     "histograms": "histogramdd",
     "in_place_names": (
         "abs_ acos_ acosh_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_"

@@ -96,6 +96,18 @@ def _reflected(op: Function, name: str) -> Function:
     return operator
 
 
+def _or_theirs(twin: Function) -> Function:
+    """The operator (`+=`) of an in-place twin, which leaves foreign operands to theirs."""
+
+    @functools.wraps(twin)
+    def operator(self: Tensor, other: Any) -> Any:
+        if type(other) not in calls.NUMBERS and not calls.is_operand(other):
+            return NotImplemented
+        return twin(self, other)
+
+    return operator
+
+
 def _taken_from(self: Tensor, other: Any) -> Any:
     if type(other) in (int, float) and self.dtype.is_floating_point:
         return elementwise.take_from(self, other)
@@ -136,7 +148,8 @@ def _comparison(op: Function) -> Function:
 
 def _scaled_in_place(name: str) -> Function:
     """`add_` and `sub_`: the fast path, unless `alpha` scales the operand."""
-    op, fast = getattr(functions, name), getattr(Tensor, f"__i{name}__")
+    op, ufunc = getattr(functions, name), np.add if name == "add" else np.subtract
+    fast = inplace.in_place_ufunc(getattr(elementwise, name), ufunc)
     slow = inplace.in_place(op)
 
     def twin(self: Tensor, other: Any, *late: Any, alpha: Any = 1) -> Tensor:
@@ -394,7 +407,8 @@ def operators() -> dict[str, Any]:
     table["__rsub__"], table["__rtruediv__"] = _taken_from, _divided_into
     fast = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide}
     for name, op in pairs.items():
-        twin = inplace.in_place_ufunc(op, fast[name]) if name in fast else inplace.in_place(op)
+        twin = _or_theirs(inplace.in_place(op))
+        twin = inplace.in_place_ufunc(op, fast[name], twin) if name in fast else twin
         if name != "matmul":
             table[f"__i{name}__"] = twin
     table.update({f"__{n}__": calls.make_operator(getattr(c, n)) for n in ("lt", "le", "gt", "ge")})
@@ -410,7 +424,7 @@ def methods() -> dict[str, Any]:
     table: dict[str, Any] = {name: _later(name) for name in (*SAME_NAME, *_OF_SIGNALS)}
     table.update({f"{name}_": _twin(name) for name in IN_PLACE})
     own = operators()
-    table["mul_"] = own["__imul__"]
+    table["mul_"] = inplace.in_place_ufunc(elementwise.mul, np.multiply)
     for name in ("add", "sub"):
         table[f"{name}_"] = _made(f"{name}_", functools.partial(_scaled_in_place, name))
     table.update(

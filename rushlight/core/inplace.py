@@ -332,9 +332,12 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     return twin
 
 
-def in_place_ufunc(op: Callable[..., Any], ufunc: Any) -> Callable[..., Any]:
-    """The in-place twin of a NumPy ufunc: writes straight into the target when not recording."""
-    general = in_place(op)
+def in_place_ufunc(op: Callable[..., Any], ufunc: Any, general: Any = None) -> Callable[..., Any]:
+    """The in-place twin of a NumPy ufunc: writes straight into the target when not recording.
+
+    `general` is what every other call goes to.
+    """
+    general = general or in_place(op)
     counting = "" if ufunc is np.true_divide else "lq"  # int64, with a number: steps counted
 
     def twin(self: Tensor, other: Any) -> Tensor:

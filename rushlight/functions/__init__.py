@@ -13,6 +13,7 @@ from .examples import attach as _attach
 
 if TYPE_CHECKING:
     from .assembly import *
+    from .checks import *
     from .combining import *
     from .compilation import *
     from .complex_parts import *
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .differences import *
     from .drawing import *
     from .einsum import *
+    from .foreign import *
     from .from_data import *
     from .histograms import *
     from .in_place_names import *

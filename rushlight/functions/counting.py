@@ -12,6 +12,7 @@ from ..core.dispatch import not_implemented, refuse, result_type, scalar_type_na
 from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
+from ..ops.contract import c_name
 from .control import hosted
 from .creation import linspace
 from .reduction import put as _out
@@ -191,9 +192,15 @@ def histogram(
         edges = bins._array
     else:
         _check_bins(bins)
-        low, high = (0.0, 0.0) if range is None else range
+        low, high = ((0.0, 0.0) if x.size else (0.0, 1.0)) if range is None else range
         low, high = _limits(x, float(low), float(high), "torch.histogramdd()", 0.5)
         edges = linspace(low, high, bins + 1, dtype=input.dtype)._array
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(
+            "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should"
+            f" have the same dtype, but got input({c_name(x)}), and"
+            f" weight({c_name(weight._array)})"
+        )
     weights = None if weight is None else weight._array.reshape(-1).astype(np.float64)
     counts, _ = np.histogram(x.astype(np.float64), edges.astype(np.float64), weights=weights)
     counts = counts.astype(np.float64)

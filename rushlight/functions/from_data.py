@@ -20,7 +20,7 @@ from ..core.tensor import Tensor, set_requires_grad, wrap
 from ..core.values import Value
 from .arguments import kind_name
 
-__all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "tensor"]
+__all__ = ["as_tensor", "from_numpy", "frombuffer", "tensor"]
 
 
 def finish(array: np.ndarray, requires_grad: bool = False, out: Any = None,
@@ -77,6 +77,9 @@ def kind_for(out: Any, dtype: Any, default: dtypes.dtype | None, name: str) -> n
 # --- What is wrong with a nested sequence: first its sizes, then its types, then its cells
 
 
+_DEEPEST = 128  # dimensions of nested sequences
+
+
 def _expected_sizes(data: Any) -> list[int]:
     """The sizes that the first elements promise."""
     sizes = []
@@ -94,6 +97,8 @@ def _expected_sizes(data: Any) -> list[int]:
         sizes.append(len(data))
         if not len(data):
             break
+        if len(sizes) > _DEEPEST:  # it may be its own first element
+            raise ValueError(f"too many dimensions '{type(data).__name__}'")
         data = data[0]
     return sizes
 
@@ -166,7 +171,9 @@ def _cells(data: Any) -> Iterator[Any]:
 
 
 def _holds_tensors(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
+    for _ in range(_DEEPEST):
+        if not (isinstance(data, (list, tuple)) and data):
+            break
         data = data[0]
     return isinstance(data, Tensor)
 
@@ -353,31 +360,6 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dtype, device=device)
 
 
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
-            requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """The object as a tensor: shared memory where possible, a copy if asked for.
-
-    Raises ValueError when `copy` is False and a copy could not be avoided.
-
-    >>> import rushlight as torch
-    >>> torch.asarray([1, 2])
-    tensor([1, 2])
-    """
-    if not isinstance(obj, (Tensor, np.ndarray, np.generic, float)) and hasattr(obj, "__array__"):
-        obj = np.asarray(obj)
-    shared = as_tensor(obj, dtype, device)
-    is_same = isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(
-        shared._array, obj._array if isinstance(obj, Tensor) else obj
-    )
-    if copy and is_same:
-        shared = wrap(shared._array.copy())
-    if copy is False and not is_same:
-        raise ValueError("can't alias arbitrary sequence into a tensor.")
-    if requires_grad:
-        set_requires_grad(shared, True)
-    return shared
-
-
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor over the array's own memory: writes to one show in the other.
 
@@ -445,7 +427,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0,
         )
     if count < 0 and rest % size:
         raise ValueError(
-            f"buffer length ({length} bytes) after offset ({offset} bytes) must be a multiple of"
+            f"buffer length ({rest} bytes) after offset ({offset} bytes) must be a multiple of"
             f" element size ({size})"
         )
     if count > 0 and offset + count * size > length:

@@ -12,7 +12,7 @@ from ..core.dispatch import named, whole
 from ..core.tensor import Tensor, wrap
 from ..ops import structure
 
-_RANK = {dtypes.channels_last: 4, dtypes.channels_last_3d: 5}
+RANK = {dtypes.channels_last: 4, dtypes.channels_last_3d: 5}
 # Installed before the first tensor takes such a format: the layers learn to keep it.
 _KEEPER = ["rushlight.nn.kept_layout"]
 
@@ -61,7 +61,7 @@ def in_format(
     """
     if memory_format is dtypes.contiguous_format:
         return named(structure.contiguous_copy(x), node) if copy else structure.contiguous(x)
-    rank = _RANK.get(memory_format)
+    rank = RANK.get(memory_format)
     if rank is None:
         return named(structure.clone(x), node) if copy else x
     if x.ndim != rank:

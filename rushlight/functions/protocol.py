@@ -27,6 +27,7 @@ from . import copying, typed
 from .arguments import misfit
 from .assembly import flip
 from .examples import described
+from .layouts import RANK
 
 __all__ = ["detach", "from_dlpack"]
 
@@ -252,6 +253,24 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
     return (1, 0)
 
 
+class _Capsule:
+    """A bare DLPack capsule as NumPy takes it: something that hands one out."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+
+def exported(found: Any) -> Any:
+    """What hands out a DLPack capsule, of one that does or of the capsule itself."""
+    return _Capsule(found) if type(found).__name__ == "PyCapsule" else found
+
+
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor over another library's memory, by DLPack.
 
@@ -259,7 +278,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     >>> torch.from_dlpack(torch.tensor([1, 2]))
     tensor([1, 2])
     """
-    array = hand_out(np.from_dlpack(ext_tensor))
+    array = hand_out(np.from_dlpack(exported(ext_tensor)))
     return wrap(array.copy() if copy or not array.flags.writeable else array)
 
 
@@ -295,9 +314,10 @@ def storage_offset(self: Tensor) -> int:
 
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Whether the elements lie row-major without gaps (or channels-last, if asked)."""
-    if memory_format is dtypes.channels_last:
-        return self._array.ndim == 4 and self._array.transpose(0, 2, 3, 1).flags.c_contiguous
-    return self._array.flags.c_contiguous
+    array, rank = self._array, RANK.get(memory_format)
+    if rank is None:
+        return array.flags.c_contiguous
+    return array.ndim == rank and array.transpose(0, *range(2, rank), 1).flags.c_contiguous
 
 
 def detach(self: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, shapes
-from ..core.dispatch import named, wrap_array
+from ..core.dispatch import named, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, refuse_leaf
 from ..core.overrides import kin
@@ -30,6 +30,7 @@ from . import (
     structure,
 )
 from .diagonals import within_memory
+from .layouts import RANK, keep, lies_channels_last
 
 
 def _reshaped(
@@ -66,14 +67,32 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
         raise RuntimeError("cannot resize variables that require grad")
     shape = shapes.checked(shapes.sizes(sizes if size is None else (size,)))
     array = self._array
+    if shape == array.shape and memory_format is None:
+        return self  # as it lies
+    if prod(shape) * array.itemsize >= 1 << 63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
     flat = s.flat_memory(array) if array.size else array.reshape(-1)
     wanted = prod(shape)
     if wanted > flat.size:
         fresh = np.zeros(wanted, array.dtype)
         fresh[: flat.size] = flat
         flat = fresh
-    self._array = flat[:wanted].reshape(shape)
+    self._array = _laid(flat[:wanted], shape, memory_format)
     return self
+
+
+def _laid(flat: np.ndarray, shape: tuple[int, ...], memory_format: Any) -> np.ndarray:
+    """Elements in a row seen in a shape whose dimensions lie as the format says."""
+    if memory_format is None or memory_format is dtypes.contiguous_format:
+        return flat.reshape(shape)
+    if memory_format not in RANK:
+        raise RuntimeError("Unsupported memory formatPreserve")
+    if len(shape) != RANK[memory_format]:
+        raise RuntimeError(
+            f"required rank {RANK[memory_format]} tensor to use {memory_format.name} format"
+        )
+    keep()
+    return np.moveaxis(flat.reshape((shape[0], *shape[2:], shape[1])), -1, 1)
 
 
 def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
@@ -83,7 +102,11 @@ def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) ->
     >>> torch.arange(6).resize_as_(torch.zeros(1, 3))
     tensor([[0, 1, 2]])
     """
-    return resize_(self, the_template._array.shape)
+    if memory_format is dtypes.preserve_format:
+        last = lies_channels_last(the_template._array)
+        formats = {rank: kind for kind, rank in RANK.items()}
+        memory_format = formats[the_template._array.ndim] if last else dtypes.contiguous_format
+    return resize_(self, the_template._array.shape, memory_format=memory_format)
 
 
 def set_(
@@ -101,6 +124,8 @@ def set_(
     if source is None:
         self._array = np.empty((0,), self._array.dtype)
         return self
+    if not isinstance(source, Tensor):
+        source = _elements(self, source)
     if source.dtype is not self.dtype:
         raise RuntimeError(
             f"Could not set tensor of type {_ctype(self)} to a tensor of type {_ctype(source)}"
@@ -114,6 +139,18 @@ def set_(
     within_memory(shape, steps, storage_offset, memory.size, memory.itemsize)
     self._array = s.strided_view.primitive.eval(source._array, shape, steps, storage_offset)
     return self
+
+
+def _elements(like: Tensor, storage: Any) -> Tensor:
+    """What a storage holds, in the type of a tensor that takes it."""
+    kind = getattr(storage, "dtype", like.dtype)
+    if kind is not like.dtype:
+        raise RuntimeError(
+            f"Expected a Storage of type {_ctype(like)} or an UntypedStorage, but got type"
+            f" {scalar_type_name(kind)} for argument 1 'storage'"
+        )
+    held = np.asarray(storage.untyped())
+    return wrap(held[: held.size // kind.itemsize * kind.itemsize].view(kind.numpy))
 
 
 def _ctype(x: Tensor) -> str:

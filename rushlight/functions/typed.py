@@ -44,13 +44,14 @@ def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
     return result
 
 
-def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
+def new(self: Tensor, *data: Any, size: Any = None, device: Any = None) -> Tensor:
     """`x.new(2, 3)` or `x.new([1, 2])`: another tensor of x's type.
 
     >>> import rushlight as torch
     >>> torch.zeros(1, dtype=torch.float64).new([1, 2])
     tensor([1., 2.], dtype=torch.float64)
     """
+    data = data if size is None else (Size(size),)
     if device is None and self.device.type == "meta":
         return elsewhere.meta().moved(wrap(from_sizes_or_data(data, self.dtype, None)))
     return kin(wrap(from_sizes_or_data(data, self.dtype, device)), self)
