@@ -43,6 +43,7 @@ _explain_missing(
     __name__,
     {
         **{name: (f"rushlight.autograd.{name}", None) for name in _MODULES},
+        **dict.fromkeys(("grad_mode", "anomaly_mode"), ("rushlight.autograd.modes", None)),
         "profiler": ("rushlight.autograd.profiler", None),
         **{
             name: ("rushlight.autograd.gradcheck", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -270,6 +271,12 @@ def _finish(cls: _FunctionMeta, ctx: Any, args: Any, outputs: Any, recorded: boo
     ys = outputs if several else (outputs,)
     dirty = {id(x) for x in ctx._dirty}
     for x in ctx._dirty:
+        if not any(x is one for one in args):
+            warnings.warn(
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that"
+                " have been mutated should be passed to ctx.mark_dirty().",
+                stacklevel=3,
+            )
         if recorded and x._entry is LEAF:
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation."
