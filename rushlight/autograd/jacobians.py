@@ -17,6 +17,7 @@ from .transforms import (
     Function,
     argument_places,
     check_kinds,
+    check_outputs,
     only_tensors,
     primal_of,
     unpacked,
@@ -188,7 +189,7 @@ def _pushed(
         result = func([wrap(Dual(level, x, t)) for x, t in zip(inputs, tangents)])
         result, aux = with_aux(result, "jacfwd(f, *args)") if has_aux else (result, None)
         ys, spec = flatten(result)
-        only_tensors(ys, "jvp(f, primals, tangents)")
+        check_outputs(ys, "jvp(f, primals, tangents)")
         _refuse_complex("jacfwd", ys, "outputs")
         found = [unpacked(level, y)[1] for y in ys]
     return found, spec, map_leaves(lambda x: primal_of(level, x), aux)

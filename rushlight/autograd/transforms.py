@@ -39,6 +39,15 @@ def only_tensors(leaves: list[Any], what: str) -> None:
             )
 
 
+def check_outputs(leaves: list[Any], what: str) -> None:
+    """torch's errors for a function that returns nothing, or other things than tensors."""
+    if not leaves or (len(leaves) == 1 and leaves[0] is None):
+        raise RuntimeError(
+            f"{what}: Expected f to be a function that has non-empty output (got output = {leaves})"
+        )
+    only_tensors(leaves, what)
+
+
 def with_aux(result: Any, what: str) -> tuple[Any, Any]:
     if not (isinstance(result, tuple) and len(result) == 2):
         raise RuntimeError(
@@ -81,7 +90,7 @@ def vjp_of(func: Function, args: Any, places: Any, has_aux: bool, **kwargs: Any)
     result, aux = with_aux(recorded.result, "vjp(f, *primals)") if has_aux else (
         recorded.result, None)  # fmt: skip
     outputs, out_spec = flatten(result)
-    only_tensors(outputs, "vjp(f, *primals)")
+    check_outputs(outputs, "vjp(f, *primals)")
     settled = unflatten(recorded.settle(outputs), out_spec)
 
     def pull(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -270,7 +279,7 @@ def jvp(
             return unpacked(level, result, strict)
         result, aux = with_aux(result, "jvp(f, primals, tangents)") if has_aux else (result, None)
         ys, out_spec = flatten(result)
-        only_tensors(ys, "jvp(f, primals, tangents)")
+        check_outputs(ys, "jvp(f, primals, tangents)")
         pairs = [unpacked(level, y, strict) for y in ys]
     finally:
         end(level)
@@ -320,14 +329,18 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
         given, given_spec = flatten(tangents)
         if given_spec != spec:
             raise RuntimeError(
-                f"Expected tangents to have the same structure as primals, got {given_spec} and"
-                f" {spec}"
+                f"Expected the tangents {given_spec} to have the same argspec as the primals {spec}"
             )
         for place, (t, x) in enumerate(zip(given, leaves)):
             if t._array.shape != x._array.shape:
                 raise RuntimeError(
                     f"tangent:{place} with shape {t.shape} in flattened pytree doesn't match the"
                     f" shape {x.shape} of the corresponding primal."
+                )
+            if t._array.dtype is not x._array.dtype and t.dtype is not x.dtype:
+                raise RuntimeError(
+                    f"tangent:{place} with dtype {t.dtype} in flattened pytree doesn't match the"
+                    f" dtype {x.dtype} of the corresponding primal."
                 )
         return back(unflatten(given, spec))[0]
 

@@ -169,6 +169,21 @@ def test_linear_maps() -> None:
     out, pull = vjp(f, x)
     same(out, y)
     same((pull(v)[0] * x).sum(), (push(x) * v).sum())
+    with pytest.raises(RuntimeError, match=r"tangent:0 with dtype .* doesn't match the dtype"):
+        push(v.to(rl.float32 if v.dtype is rl.float64 else rl.float64))
+    with pytest.raises(RuntimeError, match="to have the same argspec as the primals"):
+        push(v, v)
+
+
+@pytest.mark.parametrize("nothing", [None, (), [None]])
+def test_a_function_returns_something(nothing: Any) -> None:
+    x = draw(2)
+    for call in (
+        lambda f: jvp(f, (x,), (x,)), lambda f: vjp(f, x), lambda f: jacfwd(f)(x),
+        lambda f: jacrev(f)(x),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=r"non-empty output \(got output = \["):
+            call(lambda x: nothing)
 
 
 def test_modules() -> None:
