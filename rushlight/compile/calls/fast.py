@@ -120,33 +120,15 @@ class _Writer:
 
     def function(self) -> Callable[..., Any] | None:
         """Write, compile and return it."""
-        forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
-        first, donate = len(self.bound._forms), self.native.donate
-        slots = [k for k in range(len(forms)) if k - first not in donate]
-        self.words = Words(self.bound.places) if words_known() else None
-        if self.words is not None:
-            for spot in self.captured.stores:
-                self.words.forget(spot.holder)
-        program = self.bound.program
-        self.switched = Switched(self.bound.modes[:3])
-        twice = {place: first + k for k, place in donate.items()}
-        given = slots, [forms[k] for k in slots], self.words
-        given_anew = [k for k, x in enumerate(self.captured.sources) if x.kind in _ANEW]
-        written = [place for place, _ in self.captured.writes]
-        more: Any = {"modes": self.switched, "twice": twice, "apart": (given_anew, written)}
-        entry = program.array_entry(*given, **more)
-        if program.draws:
-            self.names["probe"] = program.array_entry(*given, False, **more)
+        if not self._entries():
+            return None
         self.copied = {
-            k: place for place, k in self.captured.writes if place not in program.wrote
+            k: place for place, k in self.captured.writes if place not in self.bound.program.wrote
         }  # fmt: skip
         self.outputs = [
             k for k in range(len(self.captured.graph.outputs))
             if k not in self.native.donate and k not in self.copied
         ]  # fmt: skip
-        if entry is None:
-            return None
-        self.names["run"] = entry
         self._arguments()
         self._guards()
         self._inputs()
@@ -161,6 +143,27 @@ class _Writer:
         head = f"def __call__(self, {given}/, *rest, **kwargs):\n    "
         exec(compile(head + "\n    ".join(self.lines), "<compiled call>", "exec"), self.names)
         return self.names["__call__"]
+
+    def _entries(self) -> bool:
+        """The ways into the native code, if there are such ways."""
+        forms = [*self.bound._forms, *map(form_of, self.captured.graph.outputs)]
+        first, donate = len(self.bound._forms), self.native.donate
+        slots = [k for k in range(len(forms)) if k - first not in donate]
+        self.words = Words(self.bound.places) if words_known() else None
+        if self.words is not None:
+            for spot in self.captured.stores:
+                self.words.forget(spot.holder)
+        program = self.bound.program
+        self.switched = Switched(self.bound.modes[:3])
+        twice = {place: first + k for k, place in donate.items()}
+        given = slots, [forms[k] for k in slots], self.words
+        anew = [k for k, x in enumerate(self.captured.sources) if x.kind in _ANEW]
+        written = [place for place, _ in self.captured.writes]
+        more: Any = {"modes": self.switched, "twice": twice, "apart": (anew, written)}
+        self.names["run"] = program.array_entry(*given, **more)
+        if program.draws:
+            self.names["probe"] = program.array_entry(*given, False, **more)
+        return self.names["run"] is not None
 
     def _arguments(self) -> None:
         add, (args, _) = self.lines.append, self.bound.arguments
