@@ -313,6 +313,30 @@ define void @f(ptr %table) {
         assert x[0] == 3
 
 
+@pytest.mark.parametrize(("turn", "gives_way"), [(-1, True), (1 << 62, False)])
+def test_workers_give_way_between_chunks_when_their_turn_is_over(monkeypatch, turn, gives_way):
+    """Counted in the place of the system's call; every unit is done once all the same."""
+    given = np.zeros(1, np.int64)
+    real, call = pool.turns.text, "call i32 @sched_yield()"
+    counted = f"atomicrmw add ptr inttoptr (i64 {given.ctypes.data} to ptr), i64 1 seq_cst"
+    assert call in real()
+    monkeypatch.setattr(pool.turns, "TURN", turn)
+    monkeypatch.setattr(pool.turns, "text", lambda: real().replace(call, counted))
+    _kept.append(given)  # workers outlive the test
+    made = pool.Pool()
+    made.resize(3)
+    job = Job(400, 3, parallel=made.parallel)
+    for _ in range(200):
+        time.sleep(0.0001)
+        job()
+    made.resize(1)
+    assert (job.counts == 200).all()
+    assert bool(given[0]) is gives_way
+
+
+_kept: list[np.ndarray] = []
+
+
 def test_a_kernel_that_calls_again_works_alone(parallel):
     job = Job(100, 1, "nested", parallel)
     for k in range(1, 200):

@@ -3,8 +3,9 @@
 The caller publishes a job, takes chunks of it itself, and returns when all are done. Workers
 spin a little between jobs and then sleep, so a job costs less than a microsecond while a
 program runs and nothing while it does not. Chunks are taken one by one: whoever is held up by
-a neighbour takes fewer. A second caller, and a kernel that calls again, work alone. Workers
-never see Python, block all signals, and are made anew in a forked child by its first job.
+a neighbour takes fewer, and workers give way to it between chunks (`turns.py`). A second caller,
+and a kernel that calls again, work alone. Workers never see Python, block all signals, and are
+made anew in a forked child by its first job.
 
 One word holds (job number, next chunk), so a late worker cannot take a chunk of a newer job:
 its compare-and-swap fails. The job's fields change only while that word is closed.
@@ -24,6 +25,7 @@ from typing import Any
 from ...core import threads
 from ..code import llvm
 from ..code.targets import machine_of
+from . import turns
 from .runtime import PARALLEL
 
 SPIN_SECONDS = 1e-4
@@ -127,8 +129,9 @@ again:
 """
 _WORK = """\
 @state = internal global [1280 x i8] zeroinitializer, align 128
-define internal void @drain(i32 %job) {
+define internal void @drain(i32 %job, ptr %since) {
 entry:
+  %worker = icmp ne ptr %since, null
   %kernel = load atomic ptr, ptr $kernel acquire, align 8
   %table = load atomic ptr, ptr $table acquire, align 8
   %n = load atomic i64, ptr $n acquire, align 8
@@ -159,7 +162,12 @@ run:
   %before = atomicrmw add ptr $done, i32 1 seq_cst
   %now = add i32 %before, 1
   %last = icmp eq i32 %now, %count
-  br i1 %last, label %finished, label %look
+  br i1 %last, label %finished, label %between
+between:
+  br i1 %worker, label %aside, label %look
+aside:
+  call void @step_aside(ptr %since)
+  br label %look
 finished:
   %waiting = load atomic i32, ptr $waiting seq_cst, align 4
   %waits = icmp ne i32 %waiting, 0
@@ -173,6 +181,9 @@ end:
 define internal ptr @worker(ptr %birth) {
 entry:
   call void @introduce()
+  %since = alloca i64
+  %now = call i64 @clock()
+  store i64 %now, ptr %since
   %born = ptrtoint ptr %birth to i64
   %first = trunc i64 %born to i32
   %shifted = lshr i64 %born, 32
@@ -198,7 +209,8 @@ check:
   %stay = icmp eq i32 %epoch, %mine
   br i1 %stay, label %work, label %leave
 work:
-  call void @drain(i32 %job)
+  call void @drain(i32 %job, ptr %since)
+  call void @step_aside(ptr %since)
   br label %outer
 leave:
   ret ptr null
@@ -327,7 +339,7 @@ call:
   call void @wake(ptr $job, i32 %others)
   br label %work
 work:
-  call void @drain(i32 %job)
+  call void @drain(i32 %job, ptr null)
   %limit = load i64, ptr $spin
   br label %spin
 spin:
@@ -391,8 +403,8 @@ alone:
 
 # functions in which no time passes, or which are there to let it pass: LLVM need not try hard
 _SELDOM = re.compile(
-    r"^(define [^@\n]*@(?:rest|wake|prepare|introduce|dismiss|hire|worker|rushlight_forked"
-    r"|rushlight_threads|rushlight_relax)\(.*\)) {$",
+    r"^(define [^@\n]*@(?:rest|wake|prepare|introduce|dismiss|hire|worker|clock|step_aside"
+    r"|rushlight_forked|rushlight_threads|rushlight_relax)\(.*\)) {$",
     re.M,
 )
 
@@ -404,11 +416,13 @@ def source(triple: str, futex: bool | None = None) -> str:
         return _ALONE
     if futex is None:
         futex = sys.platform == "linux" and machine in _FUTEX_CALL
-    declared, relax = _RELAX.get(machine, ("declare i32 @sched_yield()", "call i32 @sched_yield()"))
+    declared, relax = _RELAX.get(machine, ("", "call i32 @sched_yield()"))
     faults = [signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
               signal.SIGTRAP]  # fmt: skip
     keep = "\n".join(f"  call i32 @sigdelset(ptr %mask, i32 {int(name)})" for name in faults)
-    text = _WORK + (_FUTEX if futex else _CONDITION) + _STAFF + _PARALLEL + _IN_ONE_GO
+    text = (
+        turns.text() + _WORK + (_FUTEX if futex else _CONDITION) + _STAFF + _PARALLEL + _IN_ONE_GO
+    )
     text = text.replace("PATIENCE\n", _PATIENCE)
     text = text.replace("FUTEX", str(_FUTEX_CALL.get(machine, 0))).replace("RELAX", relax)
     text = text.replace("KEEP", keep).replace("SETMASK", str(int(signal.SIG_SETMASK)))
