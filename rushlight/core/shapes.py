@@ -286,6 +286,20 @@ def also_axis(function: Any) -> Any:
     return call
 
 
+def refuse_uneven(array: Any, start: int, names: str, width: int) -> None:
+    """Refuse wider elements that would not begin where the memory (at `start`) has whole ones."""
+    own, ratio = array.itemsize, width // array.itemsize
+    steps = {"storage_offset()": (array.ctypes.data - start) // own}
+    for dim, (step, size) in enumerate(zip(array.strides[:-1], array.shape)):
+        steps[f"stride({dim})"] = step // own if size > 1 else 0
+    for name, step in steps.items():
+        if array.size and step % ratio:
+            raise RuntimeError(
+                f"self.{name} must be divisible by {ratio} to view {names} (different element"
+                f" sizes), but got {step}"
+            )
+
+
 def other_width(array: Any, names: str, width: int) -> BaseException:
     """torch's error where memory cannot be seen as elements of another width."""
     own = array.itemsize

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ..core import dtypes, shapes
 from ..core.dispatch import named, result_type, scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
 from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension, dimensions, required_dim
+from ..core.tape import storage_of
 from ..core.tensor import Tensor, link_view, wrap
 from ..ops import structure as s
 from .layouts import in_format
@@ -56,11 +59,14 @@ def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Ten
 
 def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:
     array = input._array
+    names = f"{scalar_type_name(input.dtype)} as {scalar_type_name(kind)}"
     try:
-        return link_view(wrap(array.view(kind.numpy)), input)
+        seen = array.view(kind.numpy)
     except ValueError:  # NumPy's, of the last dimension
-        names = f"{scalar_type_name(input.dtype)} as {scalar_type_name(kind)}"
         raise shapes.other_width(array, names, kind.itemsize) from None
+    if kind.itemsize > array.itemsize and type(array) is np.ndarray:
+        shapes.refuse_uneven(array, storage_of(array).ctypes.data, names, kind.itemsize)
+    return link_view(wrap(seen), input)
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
