@@ -8,6 +8,8 @@ import numpy as np
 
 import rushlight as rl
 
+from . import turned
+
 FORMS = ("xyxy", "xywh", "cxcywh")
 
 
@@ -19,18 +21,24 @@ def wide(x: Any) -> Any:
 
 
 def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Any:
-    """Turn boxes (..., 4) from one form into another.
+    """Boxes (..., 4) from one form into another.
 
-    xyxy: two corners; xywh: a corner, width, height; cxcywh: the centre, width, height.
-    Raises: ValueError for another form.
+    xyxy: two corners; xywh: a corner, width, height; cxcywh: the centre, width, height. Boxes that
+    are turned have xywhr and cxcywhr (..., 5), whose last number is the angle in degrees, and
+    xyxyxyxy (..., 8), four corners.
+    Raises: ValueError for another form, NotImplementedError between turned and other boxes.
 
     >>> import rushlight as torch
     >>> box_convert(torch.tensor([[1., 2., 5., 8.]]), "xyxy", "cxcywh")
     tensor([[3., 5., 4., 6.]])
     """
+    if in_fmt in turned.FORMS and out_fmt in turned.FORMS:
+        return turned.convert(boxes, in_fmt, out_fmt)
     if in_fmt not in FORMS or out_fmt not in FORMS:
-        raise ValueError(f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and"
-                         f" out_fmt {out_fmt}")  # fmt: skip
+        known = in_fmt in (*FORMS, *turned.FORMS) and out_fmt in (*FORMS, *turned.FORMS)
+        raise (NotImplementedError if known else ValueError)(
+            f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and out_fmt {out_fmt}"
+        )
     if in_fmt == out_fmt:
         return boxes.clone()
     a, b, c, d = boxes.unbind(-1)
