@@ -42,8 +42,10 @@ def _boundary() -> Any:
         def forward(ctx: Any, callback: Callable, *tensors: Any) -> Any:
             ctx.callback = callback
             ctx.set_materialize_grads(False)
-            ctx.mark_non_differentiable(*[t for t in tensors if not t.requires_grad])
-            return tuple(t.view_as(t) for t in tensors)
+            passed = tuple(t.view_as(t) for t in tensors)
+            fixed = [y for t, y in zip(tensors, passed) if not t.requires_grad]
+            ctx.mark_non_differentiable(*fixed)
+            return passed
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:

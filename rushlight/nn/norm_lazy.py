@@ -56,7 +56,7 @@ class _LazyNormBase(LazyModuleMixin):
         if not self.has_uninitialized_params():
             if self.num_features == 0:
                 held = [self.weight, self.bias, self.running_mean, self.running_var]
-                self.num_features = next(t.shape[0] for t in held if t is not None)
+                self.num_features = next((t.shape[0] for t in held if t is not None), 0)
             return
         self.num_features = input.shape[1]
         held = [self.weight, self.bias]

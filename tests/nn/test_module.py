@@ -414,3 +414,26 @@ def test_a_keyword_named_like_the_first_argument():
 
     net = Named()
     assert (net(5), net(5, input=2), net(first=3, input=1), net(7, 3)) == (5, 3, 2, 4)
+
+
+def test_arguments_without_gradients_stay_so_inside_hooked_modules():
+    seen = []
+
+    class Both(nn.Module):
+        def forward(self, a, b):
+            seen.append((a.requires_grad, b.requires_grad))
+            return a * b
+
+    net = Both()
+    net.register_full_backward_hook(lambda module, into, out: seen.append(into))
+    net(torch.ones(2, requires_grad=True), torch.full((2,), 3.0)).sum().backward()
+    assert seen[0] == (True, False)
+    assert seen[1][0].tolist() == [3.0, 3.0]
+
+
+def test_a_lazy_norm_without_tensors_of_its_own():
+    layer = nn.LazyBatchNorm1d(affine=False, track_running_stats=False)
+    assert layer(torch.tensor([[1.0], [3.0]])).tolist() == [
+        [pytest.approx(-1, abs=1e-4)], [pytest.approx(1, abs=1e-4)]
+    ]  # fmt: skip
+    assert type(layer) is nn.BatchNorm1d
