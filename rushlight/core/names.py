@@ -71,16 +71,17 @@ def _getattr_for(
     def __getattr__(name: str) -> Any:
         if name in lazy:
             home, attribute = lazy[name]
-            found: Any = patiently(functools.partial(_outside_in, home))
-            if attribute is not None:
-                found = getattr(found, attribute)
-            elif home not in _lazy and "__getattr__" not in vars(found):
+            found: Any = patiently(functools.partial(_loaded, home, attribute))
+            if attribute is None and home not in _lazy and "__getattr__" not in vars(found):
                 explain_missing(home)
             if keep is not None:
                 found = keep(name, found)
             setattr(module, name, found)
             LOADED.setdefault(own_name(module), {})[name] = found
             return found
+        if getattr(vars(module).get("__spec__"), "_initializing", False):
+            half = f"partially initialized module {module.__name__!r} has no attribute {name!r}"
+            raise AttributeError(f"{half} (most likely due to a circular import)", name=name)
         kind = AttributeError if name.startswith("_") else _Missing
         # The argument keeps Python from printing a suggestion of its own beside our hints.
         error = kind(f"module {module.__name__!r} has no attribute {name!r}", name=name)
@@ -94,9 +95,9 @@ def _getattr_for(
 def patiently(load: Callable[[], Any]) -> Any:
     """`load()`, again where another thread was importing the same modules from the other end.
 
-    Of two threads that wait for each other's modules Python refuses one. It then holds nothing, if
-    nothing around it is being imported, and what it had begun is forgotten: once the other is done
-    the modules are there.
+    Of two threads that wait for each other's modules Python refuses one, or gives it a module that
+    the other is still running. It then holds nothing, if nothing around it is being imported, and
+    what it had begun is forgotten: once the other is done the modules are there.
     """
     if getattr(_LOADING, "outer", False):
         return load()
@@ -105,13 +106,19 @@ def patiently(load: Callable[[], Any]) -> Any:
         for wait in (0.0, 0.01, 0.1, 1.0):
             try:
                 return load()
-            except RuntimeError as error:
-                if type(error).__name__ != "_DeadlockError":
+            except (RuntimeError, ImportError, AttributeError) as error:
+                unfinished = "partially initialized module" in str(error)
+                if type(error).__name__ != "_DeadlockError" and not unfinished:
                     raise
                 time.sleep(wait)
         return load()
     finally:
         _LOADING.outer = False
+
+
+def _loaded(home: str, attribute: str | None) -> Any:
+    module = _outside_in(home)
+    return module if attribute is None else getattr(module, attribute)
 
 
 def _outside_in(home: str) -> ModuleType:
