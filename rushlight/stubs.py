@@ -157,15 +157,7 @@ def contents() -> str:
     }
     methods = {
         home: list(importlib.import_module(f"rushlight.functions.{home}").METHODS)
-        for home in (
-            "filling",
-            "reshaping",
-            "place",
-            "sharing",
-            "sparse",
-            "answers_in_place",
-            "seldom",
-        )  # fmt: skip
+        for home in "filling reshaping place sharing sparse answers_in_place seldom".split()
     }
     shared = importlib.import_module("rushlight.nn.functional.shared").__all__
     rows, table = (

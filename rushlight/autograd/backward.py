@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..core import elsewhere
 from ..core.cuts import cuts
-from ..core.errors import fail
+from ..core.errors import fail, warn_once
 from ..core.modes import Late as Modes
 from ..core.modes import listening
 from ..core.state import STATE
@@ -139,21 +138,15 @@ def backward(
     accumulate_leaves(pass_, {id(x) for x in targets}, create_graph)
 
 
-_warned: list[bool] = []
-
-
 def _warn_of_cycle() -> None:
     """Once, as torch: a `.grad` with history holds its parameter, which holds its `.grad`."""
-    if not _warned:
-        _warned.append(True)
-        warnings.warn(
-            "Using backward() with create_graph=True will create a reference cycle between the"
-            " parameter and its gradient which can cause a memory leak. We recommend using"
-            " autograd.grad when creating the graph to avoid this. If you have to use this"
-            " function, make sure to reset the .grad fields of your parameters to None after use"
-            " to break the"
-            " cycle and avoid the leak.", UserWarning, stacklevel=4,
-        )  # fmt: skip
+    warn_once(
+        "Using backward() with create_graph=True will create a reference cycle between the"
+        " parameter and its gradient which can cause a memory leak. We recommend using"
+        " autograd.grad when creating the graph to avoid this. If you have to use this function,"
+        " make sure to reset the .grad fields of your parameters to None after use to break the"
+        " cycle and avoid the leak."
+    )
 
 
 def grad(

@@ -415,17 +415,13 @@ round = elementwise(
 
 
 def _conjugate(value: Any) -> Any:
-    return value.conjugate() if isinstance(value, complex) else value
+    """The conjugate of a tensor, or of a number in its place."""
+    return value.conjugate() if isinstance(value, (int, float, complex)) else conj(value)
 
 
 def _kept(y: Any, x: Any) -> Any:
     """y in bfloat16 where x is: NumPy widens that to meet a number."""
     return y.astype(x.dtype) if x.dtype.kind == "V" else y
-
-
-def _turned(w: Any) -> Any:
-    """The conjugate of a tensor, or of a number in its place."""
-    return w.conjugate() if isinstance(w, (int, float, complex)) else conj(w)
 
 
 def _lerp(a: Any, b: Any, w: Any) -> Any:
@@ -439,7 +435,7 @@ def _lerp(a: Any, b: Any, w: Any) -> Any:
 lerp = general(
     "lerp", arity=3, dtype="promote", reads="x", refuses={"bool int": "lerp_kernel_tensor"},
     eval=heavy("lerp", _lerp, light=True),
-    vjp=lambda g, y, a, b, w: (g * (1 - _turned(w)), g * _turned(w), g * conj(b - a)),
+    vjp=lambda g, y, a, b, w: (g * (1 - _conjugate(w)), g * _conjugate(w), g * conj(b - a)),
     doc="a + w (b - a).",
 )  # fmt: skip
 addcmul = general(

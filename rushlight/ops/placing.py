@@ -19,7 +19,6 @@ from .structure import (
     cast,
     diagonal,
     embed_diagonal,
-    expand,
     narrow,
     part,
     place,
@@ -27,7 +26,6 @@ from .structure import (
     row_major,
     select,
     strided_view,
-    zero_like,
 )
 
 Shape = Sequence[int]
@@ -38,9 +36,7 @@ def kind_of(x: Any) -> dtypes.dtype:
     return dtypes.of(x) if isinstance(x, (np.ndarray, np.generic)) else x.dtype
 
 
-def zero_of(x: Any) -> Any:
-    """A 0-d zero of x's own data type, array for array and tensor for tensor."""
-    return np.zeros((), x.dtype) if isinstance(x, np.ndarray) else zero_like(x)
+EVERYWHERE = np.ones((), bool)
 
 
 def _masked_fill(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
@@ -298,7 +294,7 @@ def _replacing(name: str, looks_at: Any, node: str, doc: str) -> Any:
 
     def vjp(g: Any, y: Any, x: Any, source: Any, *params: Any) -> Any:
         seen = looks_at(g, *params)
-        return op(g, expand(zero_of(g), tuple(seen.shape)), *params), seen
+        return op(g, masked_fill(seen, EVERYWHERE, 0), *params), seen
 
     op = general(name, eval=evaluate, arity=2, vjp=vjp, node=node, doc=doc)
     return op

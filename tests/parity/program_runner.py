@@ -72,7 +72,8 @@ def run(source: str, torch: Any) -> dict[str, str]:
         named_torch(torch), warnings.catch_warnings(record=True) as caught,
         contextlib.redirect_stdout(out), contextlib.chdir("."),  # and back
     ):  # fmt: skip
-        warnings.simplefilter("always", UserWarning)
+        for kind in (UserWarning, FutureWarning):
+            warnings.simplefilter("always", kind)
         try:
             exec(compile(source, "program", "exec"), names)
         except Exception as failure:

@@ -19,6 +19,7 @@ if __name__ == "__main__":
     torch.sparse.check_sparse_tensor_invariants.disable()
     with warnings.catch_warnings(action="ignore"):  # what torch says once in a process
         torch.ones(1, 1).to_sparse_csr()
+        torch.ones(1, requires_grad=True).sum().backward(create_graph=True)
         torch.zeros(1, dtype=torch.complex32).half()
         torch.stft(torch.ones(9), 4, return_complex=True)
         torch.cross(torch.eye(3), torch.eye(3))

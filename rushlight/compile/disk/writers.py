@@ -7,7 +7,8 @@ import hashlib
 import os
 from pathlib import Path
 
-_PLACES = ("autograd", "compile", "core", "ops", "optim")  # what decides the code is said in these folders
+# The folders in which what decides the code is said.
+_PLACES = ("autograd", "compile", "core", "ops", "optim")
 
 
 @functools.cache
