@@ -157,7 +157,7 @@ def test_every_set_that_can_be_fetched_is_fetched_in_a_test():
     own = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100"}  # in files of their own
     others = {"CelebA", "StanfordCars", "VOCDetection", "Digits"}
     others |= {"Middlebury2014Stereo", "Kitti", "LFWPeople", "LFWPairs", "WIDERFace", "SBU"}
-    others |= {"Places365", "INaturalist", "SBDataset", "PhotoTour"}
+    others |= {"Places365", "INaturalist", "SBDataset", "PhotoTour", "PCAM"}
     kinds = {name: getattr(sets, name) for name in sets.__all__}
     fetching = {
         name

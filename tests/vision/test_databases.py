@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,6 +84,27 @@ def test_patches_and_their_labels(cells: _Files, tmp_path: Any) -> None:
         datasets.PCAM(tmp_path, "all")
     with pytest.raises(RuntimeError, match="Dataset not found"):
         datasets.PCAM(tmp_path, "train")
+
+
+def test_patches_are_fetched_once(
+    cells: _Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    asked: list[str] = []
+
+    def fetch(key: str, path: Path, md5: str) -> None:
+        assert len(key) == 33 and len(md5) == 32
+        asked.append(path.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(b"rows"))
+
+    monkeypatch.setattr("rushlight.vision.datasets.cells.fetch_from_drive", fetch)
+    root = tmp_path / "new"
+    with pytest.raises(RuntimeError):
+        datasets.PCAM(root, "val")
+    for _ in range(2):
+        assert len(datasets.PCAM(root, "val", download=True)) == 2
+        assert asked == [f"{name}.gz" for name in cells]
+    assert [(root / "pcam" / name).read_bytes() for name in cells] == [b"rows"] * 2
 
 
 def test_a_broken_file_is_named(cells: _Files, tmp_path: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import fail
-from ...utils.archive import extract
+from ...utils.archive import extract_single
 from ...utils.errors import DataError, describe_file
 from ..io import as_image
 from .archives import NOT_FOUND, Root, choose, fetch_from_drive, find_home, need
@@ -60,7 +60,7 @@ class PCAM(VisionDataset):
         for path, (key, md5) in zip(self._files, (_X[self._split], _Y[self._split])):
             packed = path.with_name(f"{path.name}.gz")
             fetch_from_drive(key, packed, md5)
-            extract(packed, self._base_folder)
+            extract_single(packed)
 
     def _read(self, path: Path, name: str, index: Any = None) -> Any:
         """An entry of the array in a file, or how many there are."""
