@@ -112,10 +112,8 @@ def explain() -> bool:
     args, kwargs = _call(frame, place, public)
     if overloaded(args, kwargs):
         return _to_be_asked(public, args, kwargs)
-    given = map(_plain, (*args, *kwargs.values()))
-    # Functions need not look for Python's types; one that has looked says so by a ValueError.
-    unread = not isinstance(error, ValueError)
-    if unread and any(dtypes.said(one) is not one for one in given):
+    given = () if isinstance(error, ValueError) else map(_plain, (*args, *kwargs.values()))
+    if any(dtypes.said(one) is not one for one in given):  # which functions need not look for
         return _repeated(public, args, kwargs, dtypes.said)
     path = path_of(public)
     forms, uses = forms_of(path), _table("first_uses").get(path)
