@@ -38,7 +38,7 @@ FUNCTIONS = {
         " seed set_rng_state"
     ),
     "einsum": "einsum",
-    "foreign": "asarray",
+    "foreign": "asarray from_dlpack",
     "from_data": "as_tensor from_numpy frombuffer tensor",
     "histograms": "histogramdd",
     "in_place_names": (
@@ -86,7 +86,7 @@ FUNCTIONS = {
         "addbmm addmm addmv addr baddbmm bmm dot ger inner kron matmul mm mv outer tensordot trace"
         " vdot"
     ),
-    "protocol": "detach from_dlpack",
+    "protocol": "detach",
     "quantization": "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine",
     "reduction": "all amax amin any argmax argmin max mean min named_result sum",
     "scanning": (

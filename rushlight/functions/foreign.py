@@ -9,11 +9,53 @@ import numpy as np
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.state import DEFAULTS
+from ..core.tape import hand_out
 from ..core.tensor import Tensor, set_requires_grad, wrap
 from .from_data import as_tensor, frombuffer, numpy_kind
-from .protocol import exported
 
-__all__ = ["asarray"]
+__all__ = ["asarray", "from_dlpack"]
+
+
+class _Capsule:
+    """A bare DLPack capsule as NumPy takes it: something that hands one out."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+
+class _Writable:
+    """The memory of an array whose capsule could not say that it may be written."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.__array_interface__ = {
+            **array.__array_interface__, "data": (array.ctypes.data, False)
+        }  # fmt: skip
+
+
+def _of_capsule(found: Any) -> np.ndarray | None:
+    """The array over a capsule's memory; None if it is none."""
+    if type(found).__name__ != "PyCapsule":
+        return None
+    return np.asarray(_Writable(np.from_dlpack(_Capsule(found))))
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor over another library's memory, by DLPack: of a capsule, or what hands one out.
+
+    >>> import rushlight as torch
+    >>> torch.from_dlpack(torch.tensor([1, 2]))
+    tensor([1, 2])
+    """
+    found = _of_capsule(ext_tensor)
+    array = hand_out(np.from_dlpack(ext_tensor) if found is None else found)
+    return wrap(array.copy() if copy or not array.flags.writeable else array)
 
 
 def _in_memory(obj: Any, dtype: Any) -> Any:
@@ -22,8 +64,8 @@ def _in_memory(obj: Any, dtype: Any) -> Any:
         return obj
     if hasattr(obj, "__array__"):
         return np.asarray(obj)
-    if type(obj).__name__ == "PyCapsule":
-        return np.from_dlpack(exported(obj))
+    if (found := _of_capsule(obj)) is not None:
+        return found
     try:
         memoryview(obj)
     except TypeError:

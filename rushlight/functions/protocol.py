@@ -29,7 +29,7 @@ from .assembly import flip
 from .examples import described
 from .layouts import RANK
 
-__all__ = ["detach", "from_dlpack"]
+__all__ = ["detach"]
 
 
 def _one(self: Tensor) -> np.ndarray:
@@ -251,35 +251,6 @@ def dlpack(self: Tensor, *, stream: Any = None, max_version: Any = None, dl_devi
 
 def dlpack_device(self: Tensor) -> tuple[int, int]:
     return (1, 0)
-
-
-class _Capsule:
-    """A bare DLPack capsule as NumPy takes it: something that hands one out."""
-
-    def __init__(self, capsule: Any) -> None:
-        self.capsule = capsule
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return self.capsule
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
-
-
-def exported(found: Any) -> Any:
-    """What hands out a DLPack capsule, of one that does or of the capsule itself."""
-    return _Capsule(found) if type(found).__name__ == "PyCapsule" else found
-
-
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor over another library's memory, by DLPack.
-
-    >>> import rushlight as torch
-    >>> torch.from_dlpack(torch.tensor([1, 2]))
-    tensor([1, 2])
-    """
-    array = hand_out(np.from_dlpack(exported(ext_tensor)))
-    return wrap(array.copy() if copy or not array.flags.writeable else array)
 
 
 def size(self: Tensor, dim: int | None = None) -> Any:

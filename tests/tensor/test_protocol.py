@@ -67,6 +67,15 @@ def test_dlpack_both_ways(array: np.ndarray) -> None:
         assert array.size == 0 or np.shares_memory(back, array)
 
 
+@pytest.mark.parametrize("read", [torch.from_dlpack, torch.asarray, torch.utils.dlpack.from_dlpack])
+def test_a_capsule_is_shared_memory(read: Any) -> None:
+    x = torch.ones(3)
+    y = read(x.__dlpack__())
+    y[0] = 5
+    x[1] = 7
+    assert x.tolist() == y.tolist() == [5, 7, 1]
+
+
 def test_dlpack_keywords() -> None:
     x = torch.arange(3.0)
     capsule = x.__dlpack__(stream=None, max_version=(1, 0), dl_device=(1, 0), copy=True)

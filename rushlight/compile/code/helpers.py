@@ -114,7 +114,25 @@ fail:
   ret i32 -1
 }}
 """
-_ARRAYS = """\
+
+
+def _bytes_of(x: str) -> str:
+    """From and up to which address the memory lies whose row of three numbers is at %{x}a."""
+    return f"""\
+  %{x}slot = load i64, ptr %{x}a
+  %{x}lp = getelementptr i64, ptr %{x}a, i64 1
+  %{x}low = load i64, ptr %{x}lp
+  %{x}hp = getelementptr i64, ptr %{x}a, i64 2
+  %{x}high = load i64, ptr %{x}hp
+  %{x}tp = getelementptr i64, ptr %table, i64 %{x}slot
+  %{x}data = load i64, ptr %{x}tp
+  %{x}from = add i64 %{x}data, %{x}low
+  %{x}to = add i64 %{x}data, %{x}high
+"""
+
+
+_ARRAYS = (
+    """\
 define ptr @arrays(ptr %self, ptr %args, i64 %n) {
 start:
   %spec = call ptr @PyLong_AsVoidPtr(ptr %self)
@@ -264,15 +282,9 @@ read:
   %rmore = icmp slt i64 %r, %reads
   br i1 %rmore, label %extent, label %run
 extent:
-  %rslot = load i64, ptr %ra
-  %rlp = getelementptr i64, ptr %ra, i64 1
-  %rlow = load i64, ptr %rlp
-  %rhp = getelementptr i64, ptr %ra, i64 2
-  %rhigh = load i64, ptr %rhp
-  %rtp = getelementptr i64, ptr %table, i64 %rslot
-  %rdata = load i64, ptr %rtp
-  %rfrom = add i64 %rdata, %rlow
-  %rto = add i64 %rdata, %rhigh
+"""
+    + _bytes_of("r")
+    + """\
   %r1 = add i64 %r, 1
   %ra1 = getelementptr i64, ptr %ra, i64 3
   br label %write
@@ -282,15 +294,9 @@ write:
   %qmore = icmp slt i64 %q, %writes
   br i1 %qmore, label %compare, label %read
 compare:
-  %wslot = load i64, ptr %wa
-  %wlp = getelementptr i64, ptr %wa, i64 1
-  %wlow = load i64, ptr %wlp
-  %whp = getelementptr i64, ptr %wa, i64 2
-  %whigh = load i64, ptr %whp
-  %wtp = getelementptr i64, ptr %table, i64 %wslot
-  %wdata = load i64, ptr %wtp
-  %wfrom = add i64 %wdata, %wlow
-  %wto = add i64 %wdata, %whigh
+"""
+    + _bytes_of("w")
+    + """\
   %before = icmp ule i64 %rto, %wfrom
   %behind = icmp uge i64 %rfrom, %wto
   %clear = or i1 %before, %behind
@@ -318,6 +324,7 @@ refuse:
   ret ptr @_Py_FalseStruct
 }
 """
+)
 _ROWS = """\
 declare void @rushlight_parallel(ptr, ptr, i64, i64)
 define void @rows(ptr %table) {
