@@ -72,6 +72,29 @@ def functions(t: Any) -> dict[str, tuple[Callable[..., Any], Any]]:
     return found
 
 
+def pushed() -> dict[str, Callable[[], Any]]:
+    """Forward mode of tiny functions and of recurrent layers, ours alone (torch's LSTM has none)."""
+    found: dict[str, Callable[[], Any]] = {}
+
+    def both(name: str, function: Callable[..., Any], x: Any, t: Any) -> None:
+        found[f"{name}: f"] = lambda: function(x)
+        found[f"{name}: jvp"] = lambda: rl.func.jvp(function, (x,), (t,))
+
+    for count in (3, 16, 64):
+        x = numbers(rl, count)
+        both(f"elementwise, {count} numbers", lambda x: (x.sin() * x).sum() + (x * x).sum(), x, x)
+    for kind in (rl.nn.RNN, rl.nn.LSTM, rl.nn.GRU):
+        layer, x = kind(64, 128), numbers(rl, 35, 32, 64)
+        weights = {name: w.detach() for name, w in layer.named_parameters()}
+
+        def run(weights: Any, x: Any = x, layer: Any = layer) -> Any:
+            return rl.func.functional_call(layer, weights, (x,))[0]
+
+        both(f"nn.{kind.__name__} by x", functools.partial(run, weights), x, x)
+        both(f"nn.{kind.__name__} by weights", run, weights, weights)
+    return found
+
+
 def fifty(t: Any) -> tuple[Callable[..., Any], Any]:
     """A scalar function of 50 parameters: a small network's loss on 100 rows."""
     x, y = numbers(t, 100, 9), (numbers(t, 100, seed=1) > 0).float()
@@ -209,7 +232,9 @@ def peak(length: int) -> int:
 
 def main() -> None:
     rl.set_num_threads(1)
-    runs: dict[Any, Callable[[], Any]] = {("ours", n): run for n, run in everything(rl).items()}
+    runs: dict[Any, Callable[[], Any]] = {
+        ("ours", n): run for n, run in (everything(rl) | pushed()).items()
+    }
     if importlib.util.find_spec("torch") is not None:
         import torch
 
