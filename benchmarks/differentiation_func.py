@@ -73,7 +73,7 @@ def functions(t: Any) -> dict[str, tuple[Callable[..., Any], Any]]:
 
 
 def pushed() -> dict[str, Callable[[], Any]]:
-    """Forward mode of tiny functions and of recurrent layers, ours alone (torch's LSTM has none)."""
+    """Forward mode of tiny functions and of recurrent layers, ours alone: torch's LSTM has none."""
     found: dict[str, Callable[[], Any]] = {}
 
     def both(name: str, function: Callable[..., Any], x: Any, t: Any) -> None:
