@@ -26,7 +26,8 @@ ndarray = np.ndarray
 def _extremum(ts: Any, y: Any, x: Any, dims: Any = None, keep: bool = False) -> Any:
     """The mean of the tangents of all elements that attain the extremum."""
     hit = eq(x, spread(y, x, dims))
-    count = sum_of(where(hit, ts[0] * 0 + 1, 0.0), dims, keep)
+    one = where(hit, 1.0, x)  # in the type of x, whatever numbers there are
+    count = sum_of(where(hit, one, 0.0), dims, keep)
     return sum_of(where(hit, ts[0], 0.0), dims, keep) / count
 
 
