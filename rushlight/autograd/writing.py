@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import fail
-from ..core.inplace import geometry, store
+from ..core.inplace import geometry, is_complex, store
 from ..core.tensor import Tensor, wrap
+from ..ops.assembly import as_pairs, from_pairs
 from ..ops.structure import contiguous, expand, replace_region, strided_view
 from .batched import Batched
 from .dual import Dual
@@ -44,15 +45,35 @@ def _zeros(x: Tensor) -> Tensor:
     return wrap(np.zeros(x._array.shape, x._array.dtype))
 
 
+def _place(view: Tensor, base: Tensor) -> Any:
+    """Where a view lies in its base: in its elements, or in its pairs where one is complex."""
+    inner, outer = view._array, base._array
+    if is_complex(inner) == is_complex(outer):
+        return geometry(inner, outer)
+    return geometry(*(as_pairs(wrap(x))._array if is_complex(x) else x for x in (inner, outer)))
+
+
 def _replaced(whole: Tensor, part: Tensor, region: Any) -> Tensor:
-    return replace_region(contiguous(whole), part, *region)
+    if is_complex(whole._array) == is_complex(part._array):
+        return replace_region(contiguous(whole), part, *region)
+    if is_complex(part._array):
+        return _replaced(whole, as_pairs(part), region)
+    return from_pairs(_replaced(as_pairs(contiguous(whole)), part, region))
+
+
+def _read(whole: Tensor, view: Tensor, region: Any) -> Tensor:
+    if is_complex(whole._array) == is_complex(view._array):
+        return strided_view(contiguous(whole), *region)
+    if is_complex(view._array):
+        return from_pairs(strided_view(contiguous(whole), *region))
+    return strided_view(as_pairs(contiguous(whole)), *region)
 
 
 def put_dual(level: Level, target: Tensor, result: Tensor) -> None:
     """The value goes to memory, the tangent becomes the base's new one."""
     base = _base(target)
     views = [] if base is target and not base._views else _views(base)
-    regions = [geometry(view._array, base._array) for view in views]
+    regions = [_place(view, base) for view in views]
     for x in (base, *views):
         if _inside(x, Dual, level) is None:
             below = _below(x)
@@ -67,12 +88,12 @@ def put_dual(level: Level, target: Tensor, result: Tensor) -> None:
     if base is target:
         target._array = Dual(level, target._array.primal, tangent)
     else:
-        region = geometry(target._array, base._array)
+        region = _place(target, base)
         whole = _replaced(base._array.tangent, tangent, region)
         base._array = Dual(level, base._array.primal, whole)
         target._array = Dual(level, target._array.primal, tangent)
     for view, region in zip(views, regions):
-        part = strided_view(contiguous(base._array.tangent), *region)
+        part = _read(base._array.tangent, view, region)
         view._array = Dual(level, view._array.primal, part)
 
 
@@ -80,8 +101,8 @@ def put_nested(level: Level, target: Tensor, result: Tensor) -> None:
     """The base stands for a new Tensor below; what was kept of the old one stays right."""
     base = _base(target)
     views = _views(base)
-    regions = [geometry(view._array, base._array) for view in views]
-    own = geometry(target._array, base._array) if base is not target else None
+    regions = [_place(view, base) for view in views]
+    own = _place(target, base) if base is not target else None
     new = _inside(result, Nested, level)
     value = new.inner if new is not None else _below(result)
     found = _inside(base, Nested, level)
@@ -92,7 +113,7 @@ def put_nested(level: Level, target: Tensor, result: Tensor) -> None:
     base._array = Nested(level, whole)
     target._array = Nested(level, value)
     for view, region in zip(views, regions):
-        view._array = Nested(level, strided_view(contiguous(whole), *region))
+        view._array = Nested(level, _read(whole, view, region))
 
 
 def put_batched(level: Level, target: Tensor, result: Tensor) -> None:

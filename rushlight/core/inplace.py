@@ -42,10 +42,12 @@ DOCUMENTED = """In-place version of `{name}`: the tensor takes the result's valu
 
 
 class Late:
-    """The two ops that histories of views are made of."""
+    """The ops that histories of views are made of."""
 
-    replace_region: Callable[..., Any]
-    strided_view: Callable[..., Any]
+    replace_region: Any
+    strided_view: Any
+    as_pairs: Any
+    from_pairs: Any
 
 
 def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
@@ -276,21 +278,47 @@ def rebase(target: Tensor) -> None:
     """After a recorded write: new history for the base and for every live view of it."""
     base = target._base
     if base is not None:
-        old = base._entry
-        region = geometry(target._array, base._array)
-        base._entry = [
-            Late.replace_region.primitive, (old, target._entry), None, None, region,
-            base._array.shape, tick(), None,
-        ]  # fmt: skip
+        base._entry = _replaced(base._entry, base._array, target._entry, target._array)
     else:
         base = target
     for ref in base._views or ():
         view = ref()
         if view is not None:
-            view._entry = [
-                Late.strided_view.primitive, (base._entry,), None, None,
-                geometry(view._array, base._array), view._array.shape, tick(), None,
-            ]  # fmt: skip
+            view._entry = _region(base._entry, base._array, view._array)
+
+
+def _entry(op: Any, parents: tuple[Any, ...], params: Any, shape: Any) -> Any:
+    return [op.primitive, parents, None, None, params, shape, tick(), None]
+
+
+def _replaced(old: Any, base: np.ndarray, new: Any, values: np.ndarray) -> Any:
+    """The base's history, with that of some of its elements replaced."""
+    if is_complex(base) == is_complex(values):
+        return _entry(Late.replace_region, (old, new), geometry(values, base), base.shape)
+    entry = _replaced(*_in_pairs(old, base), *_in_pairs(new, values))
+    return _entry(Late.from_pairs, (entry,), (), base.shape) if is_complex(base) else entry
+
+
+def _region(entry: Any, base: np.ndarray, view: np.ndarray) -> Any:
+    """The history of a view that reads from its base's."""
+    if is_complex(base) == is_complex(view):
+        return _entry(Late.strided_view, (entry,), geometry(view, base), view.shape)
+    _, pairs = _in_pairs(None, view)
+    read = _region(*_in_pairs(entry, base), pairs)
+    return _entry(Late.from_pairs, (read,), (), view.shape) if is_complex(view) else read
+
+
+def _in_pairs(entry: Any, values: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Complex numbers as the real ones that they share memory with, and their history."""
+    if not is_complex(values):
+        return entry, values
+    pairs: np.ndarray = Late.as_pairs.primitive.eval(values)
+    return entry and _entry(Late.as_pairs, (entry,), (), pairs.shape), pairs
+
+
+def is_complex(values: np.ndarray) -> bool:
+    """Whether an array holds complex numbers; views of one may be real, and the other way round."""
+    return values.dtype.char in dtypes.COMPLEX_CODES
 
 
 def refuse_larger(target: Tensor, source: Tensor) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.families import general, linear, view
+from ..core.inplace import Late
 from .reduce import sum as sum_of
 from .structure import contiguous, reshape
 from .transcendental import conj
@@ -82,6 +83,8 @@ as_pairs = view("view_as_real", eval=_as_pairs, adjoint=lambda g, x: from_pairs(
                 doc="Complex numbers as (real, imaginary) pairs in a last dimension.")  # fmt: skip
 from_pairs = view("view_as_complex", eval=_from_pairs, adjoint=lambda g, x: as_pairs(g),
                   doc="Pairs in the last dimension as complex numbers.")  # fmt: skip
+
+Late.as_pairs, Late.from_pairs = as_pairs, from_pairs
 
 
 def _complex(re: np.ndarray, im: np.ndarray) -> np.ndarray:

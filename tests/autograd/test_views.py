@@ -191,3 +191,76 @@ def test_a_write_through_a_view_of_a_tensor_with_gaps_reaches_its_gradient():
     (a * rl.arange(8.0).reshape(4, 2)).sum().backward()
     assert w.grad.tolist() == [2.0, 18.0, 50.0, 98.0]
     assert h[:, 2].tolist() == [4.0, 12.0, 20.0, 28.0]
+
+
+LOOKS = {
+    "real": lambda z: z.real,
+    "imag": lambda z: z.imag,
+    "row of imag": lambda z: z.imag[1],
+    "real of transposed": lambda z: z.T.real,
+    "pairs": rl.view_as_real,
+    "pairs transposed": lambda z: rl.view_as_real(z).transpose(0, 1),
+    "half of the pairs": lambda z: rl.view_as_real(z)[:, 1:, 0],
+}
+
+
+def written_apart(look: Any, pairs: Any) -> Any:
+    """What a write of 3 v + v^2 to a look at the complex numbers makes of them, without views."""
+    places = look(rl.view_as_complex(rl.arange(12, dtype=rl.float64).reshape(2, 3, 2)))
+    places, flat = places.reshape(-1).long(), pairs.reshape(-1)
+    part = flat[places]
+    return rl.view_as_complex(flat.index_put((places,), 3 * part + part * part).reshape(2, 3, 2))
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("base", ["complex", "pairs"])
+def test_writes_through_real_views_of_complex_numbers(look: Any, base: str) -> None:
+    values, weight = rl.randn(2, 3, 2, dtype=rl.float64), rl.randn(2, 3, dtype=rl.complex128)
+    got, expected = values.clone().requires_grad_(), values.clone().requires_grad_()
+    if base == "complex":
+        z = rl.view_as_complex(got).clone()
+        other = z.real
+    else:
+        memory = got.clone()
+        z = rl.view_as_complex(memory)
+        other = memory[..., 0]
+    v = look(z)
+    v.mul_(3 + v)
+    apart = written_apart(look, expected)
+    assert rl.allclose(z, apart)
+    ((z * weight).abs().sum() + (other * other).sum()).backward()
+    ((apart * weight).abs().sum() + (apart.real * apart.real).sum()).backward()
+    assert got.grad is not None and expected.grad is not None
+    np.testing.assert_allclose(got.grad.numpy(), expected.grad.numpy(), rtol=1e-12)
+
+
+def test_a_complex_view_of_pairs_is_written() -> None:
+    leaf = rl.arange(12.0, dtype=rl.float64).reshape(2, 3, 2).requires_grad_()
+    pairs = leaf.clone()
+    rl.view_as_complex(pairs)[1].mul_(2j)
+    (pairs * leaf.detach()).sum().backward()
+    turned = rl.stack([2 * leaf.detach()[1, :, 1], -2 * leaf.detach()[1, :, 0]], dim=-1)
+    assert leaf.grad is not None
+    assert rl.equal(leaf.grad, rl.stack([leaf.detach()[0], turned]))
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_writes_through_real_views_inside_transforms(look: Any) -> None:
+    pairs = rl.randn(2, 3, 2, dtype=rl.float64)
+    weight, way = rl.randn(2, 3, dtype=rl.complex128), rl.randn(2, 3, 2, dtype=rl.float64)
+
+    def through_views(x: Any) -> Any:
+        z = rl.view_as_complex(x).clone()
+        other = z.real
+        v = look(z)
+        v.mul_(3 + v)
+        return (z * weight).abs().sum() + (other * other).sum()
+
+    def apart(x: Any) -> Any:
+        z = written_apart(look, x)
+        return (z * weight).abs().sum() + (z.real * z.real).sum()
+
+    got, expected = rl.func.grad(through_views)(pairs), rl.func.grad(apart)(pairs)
+    np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-12)
+    got, expected = (rl.func.jvp(f, (pairs,), (way,))[1] for f in (through_views, apart))
+    np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-12)
