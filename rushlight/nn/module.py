@@ -314,8 +314,7 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
                 f"cannot assign '{typename(value)}' as buffer '{name}' "
                 "(torch.nn.Buffer, torch.Tensor or None expected)"
             )
-        if is_buffer and name not in buffers:
-            self._forget(name, "_buffers")
+        if is_buffer:  # which says anew whether it is saved
             self.register_buffer(name, value, value.persistent)  # type: ignore[union-attr]  # a Buffer
             return
         buffers[name] = passed_through(_global_buffer_registration_hooks, self, name, value)

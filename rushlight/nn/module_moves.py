@@ -199,7 +199,7 @@ def _absent(backend: str) -> Any:
 
 def parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any, bool]:
     """(device, dtype, non_blocking) of a call of `to`."""
-    known = {"device", "dtype", "non_blocking", "copy", "memory_format", "tensor", "other"}
+    known = {"device", "dtype", "non_blocking", "copy", "memory_format", "tensor"}
     values = list(args)
     found = {key: kwargs[key] for key in kwargs}
     if set(found) - known:
@@ -211,13 +211,15 @@ def parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any, bool]:
         found["dtype"] = values.pop(0)
     elif values:
         found["device"] = values.pop(0)
-        if values and (values[0] is None or isinstance(values[0], rl.dtype)):
+        if values:
             found["dtype"] = values.pop(0)
+    if not isinstance(found.get("dtype"), (rl.dtype, type(None))):
+        raise _no_match(args, kwargs)
     if len(values) > 2 or not all(isinstance(value, bool) for value in values):
         raise _no_match(args, kwargs)
     if values:
         found["non_blocking"] = values[0]
-    source = found.get("tensor", found.get("other"))
+    source = found.get("tensor")
     if source is not None:
         found.update(device=source.device, dtype=source.dtype)
     device = found.get("device")
@@ -228,13 +230,17 @@ def parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any, bool]:
 
 
 def _no_match(args: tuple, kwargs: dict) -> BaseException:
-    got = [type(value).__name__ for value in args]
-    got += [f"{key}={type(value).__name__}" for key, value in kwargs.items()]
+    from ..core.misuse import kind_name  # only errors want it
+
+    got = ", ".join(map(kind_name, args))
+    if kwargs:  # torch leaves a comma where no argument stands before those with names
+        named = ", ".join(f"{key}={kind_name(value)}" for key, value in kwargs.items())
+        got = f"{got}, {named}" if args else f"{named}, "
     tail = "bool non_blocking = False, bool copy = False, *, "
     tail += "torch.memory_format memory_format = None"
     return fail(
         TypeError,
-        f"to() received an invalid combination of arguments - got ({', '.join(got)}), but expected "
+        f"to() received an invalid combination of arguments - got ({got}), but expected "
         f"one of:\n * (torch.device device = None, torch.dtype dtype = None, {tail})\n"
         f" * (torch.dtype dtype, {tail})\n * (Tensor tensor, {tail})\n",
     )

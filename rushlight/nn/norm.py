@@ -92,7 +92,9 @@ class _NormBase(Module):
         version = local_metadata.get("version")
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats:
-            state_dict.setdefault(key, rl.tensor(0, dtype=rl.long))
+            known = self.num_batches_tracked is not None and not self.num_batches_tracked.is_meta
+            kept = self.num_batches_tracked if known else rl.tensor(0, dtype=rl.long)
+            state_dict.setdefault(key, kept)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 

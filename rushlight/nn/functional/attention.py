@@ -122,9 +122,11 @@ def scaled_dot_product_attention(
             hidden = ~attn_mask.any(-1, keepdim=True)
         else:
             scores = scores + attn_mask
-    weights = n.softmax(scores, -1)
-    if hidden is not None and n.some(hidden):
-        weights = weights.masked_fill(hidden, 0.0)
+            hidden = (attn_mask == -math.inf).all(-1, keepdim=True)
+    if hidden is not None and n.some(hidden):  # numbers in their place, for gradients as well
+        weights = n.softmax(scores.masked_fill(hidden, 0.0), -1).masked_fill(hidden, 0.0)
+    else:
+        weights = n.softmax(scores, -1)
     if dropout_p > 0:
         return rl.nn.functional.dropout(weights, dropout_p) @ value
     return _laid_as_query(weights @ value, query, key, value, attn_mask)
@@ -200,7 +202,7 @@ def _projected(
 
 def _split_heads(x: Tensor, batch: int, heads: int) -> Tensor:
     """(L, N, E) -> (N * heads, L, E / heads)."""
-    return x.reshape(x.shape[0], batch * heads, -1).transpose(0, 1)
+    return x.reshape(x.shape[0], batch * heads, x.shape[2] // heads).transpose(0, 1)
 
 
 def _joint_mask(mask: Any, padding: Any, batch: int, heads: int, sources: int) -> Any:
@@ -343,9 +345,10 @@ def multi_head_attention_forward(
     y, weights = _attend(q, k, v, joint, dropout_p if training else 0.0, need_weights, is_causal)
     # (N h, L, d) -> (L, N, E)
     y = y.transpose(0, 1).reshape(length * batch, width)
-    y = n.linear(y, out_proj_weight, out_proj_bias).reshape(length, batch, -1)
+    y = n.linear(y, out_proj_weight, out_proj_bias)
+    y = y.reshape(length, batch, out_proj_weight.shape[0])
     if weights is not None:
-        weights = weights.reshape(batch, num_heads, length, -1)
+        weights = weights.reshape(batch, num_heads, length, weights.shape[2])
         weights = weights.mean(1) if average_attn_weights else weights
     if not batched:
         y = y.squeeze(1)

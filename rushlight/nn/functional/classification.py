@@ -240,7 +240,8 @@ def _to_probabilities(
         return -loss.sum(dim)
     if reduction == "sum":
         return -loss.sum()
-    return n.named(-loss.sum() / (input.numel() // classes), "DivBackward1")
+    rows = input.numel() // classes if classes else 0
+    return n.named(-loss.sum() / rows, "DivBackward1")
 
 
 def _smoothed(

@@ -126,7 +126,9 @@ def multilabel_soft_margin_loss(
     return reduced(n.named(loss.mean(-1), "DivBackward0"), reduction)
 
 
-def _numbers(lengths: Any) -> list[int]:
+def _numbers(lengths: Any, name: str) -> list[int]:
+    if n.holds_tensor(lengths) and lengths.dtype.category != rl.int64.category:
+        raise RuntimeError(f"{name} must be integral")
     found = lengths.tolist() if n.holds_tensor(lengths) else list(lengths)
     return [int(one) for one in (found if isinstance(found, list) else [found])]
 
@@ -142,16 +144,35 @@ def _check_ctc(
     for length in targets:
         if length < 0:
             raise RuntimeError(
-                "Expected target_lengths to have value at least 0, but got value"
-                f" {length} (while checking arguments for ctc_loss_allocate_outputs)"
+                f"Expected target_lengths to have value at least 0, but got value {length}{_WHERE}"
             )
     for length in times:
-        if length > steps:
+        if not 0 <= length <= steps:
+            limit = "at least 0" if length < 0 else f"at most {steps}"
             raise RuntimeError(
-                f"Expected input_lengths to have value at most {steps}, but got value {length}"
-                " (while"
-                " checking arguments for ctc_loss_allocate_outputs)"
+                f"Expected input_lengths to have value {limit}, but got value {length}{_WHERE}"
             )
+
+
+_WHERE = " (while checking arguments for ctc_loss_allocate_outputs)"
+
+
+def _check_room(targets: Tensor, lengths: list[int]) -> None:
+    """Refuse fewer labels than the lengths tell of."""
+    rows = targets.shape[0]
+    if targets.ndim == 1:
+        wanted, dim, kind = sum(lengths), 0, "size"
+    elif rows != len(lengths):
+        wanted, dim, kind = len(lengths), 0, "size"
+    else:
+        wanted, dim, kind = max(lengths, default=0), 1, "size at least"
+    found = targets.shape[dim]
+    fits = found >= wanted if dim else found == wanted
+    if not fits:
+        raise RuntimeError(
+            f"Expected tensor to have {kind} {wanted} at dimension {dim}, but got size {found} for"
+            f" argument #2 'targets'{_WHERE}"
+        )
 
 
 def _padded_labels(targets: Tensor, lengths: list[int], blank: int) -> Tensor:
@@ -187,10 +208,12 @@ def ctc_loss(
     if single:
         log_probs = log_probs.unsqueeze(1)
         targets = targets.reshape(1, -1)
-    times, lengths = _numbers(input_lengths), _numbers(target_lengths)
+    times = _numbers(input_lengths, "input_lengths")
+    lengths = _numbers(target_lengths, "target_lengths")
     steps, batch, classes = log_probs.shape
     _check_ctc(times, lengths, steps, batch, classes, blank)
     n.refuse(log_probs, _WIDE_ONLY, "ctc_loss_cpu")
+    _check_room(targets, lengths)
     labels = _padded_labels(targets, lengths, blank)
     loss = n.ctc(
         log_probs, labels, rl.tensor(times), rl.tensor(lengths), blank, bool(zero_infinity)

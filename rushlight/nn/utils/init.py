@@ -21,4 +21,6 @@ def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(f"Expected a Module; got {module_cls}")
     if "device" not in inspect.signature(module_cls).parameters:
         raise RuntimeError("Module must support a 'device' arg to skip initialization")
-    return module_cls(*args, **kwargs).to_empty(device=kwargs.get("device", "cpu"))
+    device = kwargs.pop("device", "cpu")
+    # without memory nothing is drawn, so that random numbers go on where they were
+    return module_cls(*args, device="meta", **kwargs).to_empty(device=device)

@@ -46,6 +46,8 @@ def _forward(emitted: np.ndarray, skips: np.ndarray, lengths: np.ndarray) -> np.
     """log_alpha for every time; beyond a sequence's length the last one is kept."""
     alpha = np.full(emitted.shape, _NEVER)
     alpha[0, :, :2] = emitted[0, :, :2]
+    alpha[0, lengths == 0] = _NEVER  # without any time, only the empty sequence is sure
+    alpha[0, lengths == 0, 0] = 0
     for t in range(1, len(emitted)):
         before = alpha[t - 1]
         by_skip = np.where(skips, _shifted(before, 2), _NEVER)
