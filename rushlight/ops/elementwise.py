@@ -126,7 +126,7 @@ def _power_by_base(y: Any, x: Any, p: Any) -> Any:
 
 def _power_by_exponent(y: Any, x: Any, p: Any) -> Any:
     if type(x) in (int, float):
-        return (0.0 * y if x == 0 else float(np.log(x)) * y) if x >= 0 else float("nan") * y
+        return where(y == np.inf, -y, 0.0) if x == 0 else float(np.log(x) if x > 0 else "nan") * y
     return where((x == 0) & (p.real >= 0), 0.0, y * log(x))
 
 

@@ -127,3 +127,10 @@ def test_a_source_larger_than_its_places_gets_zeros_beyond_them(reduce):
     for places in (rl.tensor([[0], [2]]).expand(2, 3), rl.empty(0, 3, dtype=rl.long)):
         assert rl.autograd.gradcheck(scattered, (x, places, source))
         assert rl.autograd.gradgradcheck(scattered, (x, places, source))
+
+
+def test_powers_of_the_number_zero() -> None:
+    exponent = rl.tensor([-1.0, 0.0, 0.5, 1.0], requires_grad=True)
+    for base in (0, 0.0, rl.tensor(0.0), rl.zeros(4)):
+        (slope,) = rl.autograd.grad(rl.pow(base, exponent).sum(), exponent)
+        assert slope.tolist() == [-float("inf"), 0, 0, 0]
