@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dispatch
+from ..core.dispatch import node_name
 from ..core.errors import user_line
 from ..core.primitive import Primitive
 from ..core.state import unwatch, watch
@@ -19,7 +20,6 @@ from ..core.tape import Entry
 from ..core.tensor import Tensor
 from . import engine
 from .places import line_of
-from .refusals import node_name
 
 
 def _odd(values: Any) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..core.cuts import Cut, cut_of, cuts
+from ..core.dispatch import node_name
 from ..core.state import STATE
 from ..core.tape import FREED, HOOKS, INPUTS, LEAF, PARENTS, PRIM, Entry
 from ..core.tensor import Tensor
 from .picture import Tape, names_in, shape_text, tensors_in
 from .places import CUT_OPERANDS, line_of, module_of
-from .refusals import node_name
 
 # Their derivative is zero wherever it exists, so nothing but zeros passes them.
 FLAT = frozenset(("sign", "sgn", "floor", "ceil", "round", "trunc", "heaviside", "zeros_like"))

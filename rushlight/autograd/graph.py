@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dispatch import OUTPUT_OF
+from ..core.dispatch import OUTPUT_OF, node_name
 from ..core.errors import fail
 from ..core.handles import RemovableHandle, attached, attached_to_leaf
 from ..core.primitive import spared
@@ -30,7 +30,7 @@ from ..core.tensor import Tensor
 from .engine import RUNNING
 from .function import FunctionCtx
 from .leaves import look_after
-from .refusals import freed, node_name
+from .refusals import freed
 from .saved import (
     Packed,
     allow_mutation_on_saved_tensors,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import OUTPUT_OF
+from ..core.dispatch import OUTPUT_OF, node_name
 from ..core.primitive import REGISTRY
 from ..core.tape import INPUTS, LEAF, ORDER, PARAMS, PARENTS, PRIM, SHAPE, Entry
 from ..core.tensor import Tensor
@@ -20,7 +20,6 @@ from .picture_fold import fold, parts_by_module
 from .picture_layout import Layout
 from .picture_write import as_dot, as_mermaid, as_svg
 from .places import line_of, module_of, record_lines
-from .refusals import node_name
 
 
 class Tape:

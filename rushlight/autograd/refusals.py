@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import OUTPUT_OF, scalar_type_name
+from ..core.dispatch import node_name, scalar_type_name
 from ..core.errors import fail
 from ..core.primitive import spared
 from ..core.state import STATE
@@ -75,14 +75,6 @@ def check_versions(entry: Entry) -> None:
 
 def _outputs(y: Any) -> Iterable[Any]:
     return () if y is None else y if type(y) is tuple else (y,)
-
-
-def node_name(entry: Entry) -> str:
-    """torch's name of the node: an output of a several-output op shows that op."""
-    prim = entry[PRIM]
-    if prim is OUTPUT_OF:
-        return node_name(entry[PARENTS][0])
-    return prim.node if type(prim.node) is str else prim.node(entry)
 
 
 def note_origin(error: Exception, entry: Entry) -> None:

@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import result_entry
+from ..core.dispatch import node_name, result_entry
 from ..core.primitive import Primitive
 from ..core.state import STATE
 from ..core.tape import HOOKS, ORDER, PARAMS, PARENTS, Entry, tick
 from ..core.tensor import Tensor
-from .refusals import node_name
 
 # its parameters: what records the inside again and gives the parents of its results
 SEGMENT = Primitive("segment", eval=None, rule=None, listed=False)

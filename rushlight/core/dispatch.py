@@ -202,6 +202,14 @@ _WIDER = (dtypes.float32, dtypes.float64)
 OUTPUT_OF = Primitive("output_of", eval=None, rule=None, listed=False)
 
 
+def node_name(entry: Entry) -> str:
+    """torch's name of the node: an output of a several-output op shows that op."""
+    prim = entry[PRIM]
+    if prim is OUTPUT_OF:
+        return node_name(entry[PARENTS][0])
+    return prim.node if type(prim.node) is str else prim.node(entry)
+
+
 def result_entry(entry: Entry, place: int, shape: tuple[int, ...]) -> Entry:
     """The history of one result of several: an entry of its own, before the op's."""
     return [OUTPUT_OF, (entry,), None, None, (place,), shape, tick(), None]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .dispatch import LATE, OUTPUT_OF, scalar_type_name
+from .dispatch import LATE, OUTPUT_OF, node_name, scalar_type_name
 from .errors import fail, unremarked, user_line
 from .shapes import broadcast
 from .state import STATE
@@ -124,20 +124,34 @@ _OF_FUNCTION = (
 )
 
 
+def _part_of_many(entry: Any, base: Tensor) -> Any:
+    """The output of a function of several, or of the user's, that a view is, or is a view of."""
+    while type(entry) is list and entry is not base._entry:
+        if entry[PRIM] is OUTPUT_OF or entry[PRIM].rule is None:
+            return entry
+        if not getattr(entry[PRIM].rule, "view", False):
+            return None
+        entry = entry[PARENTS][0]
+    return None
+
+
 def _refuse_view(target: Tensor, base: Tensor) -> None:
     """torch's errors for views that must not be written while recording."""
     entry = target._entry
-    if type(entry) is list and entry[PRIM] is OUTPUT_OF:
-        prim = entry[PARENTS][0][PRIM]
-        name = str(prim.node).removesuffix("0").removesuffix("Backward")
+    part = _part_of_many(entry, base)
+    if part is not None:
+        many = part[PARENTS][0] if part[PRIM] is OUTPUT_OF else part
         # whose callers promise to know what they do; of a program each result has its own history
-        if name.startswith(("UnsafeSplit", "CompiledFunction")):
+        if node_name(many).startswith(("UnsafeSplit", "CompiledFunction")):
             return
-        if prim.rule is None:
-            raise fail(RuntimeError, f"Output {entry[PARAMS][0]} of {name} {_OF_FUNCTION}")
+        number = part[PARAMS][0] if entry[PRIM] is OUTPUT_OF else 0
+        name = node_name(many if part is entry else entry).removesuffix("0")
+        output = f"Output {number} of {name.removesuffix('Backward')}"
+        if many[PRIM].rule is None:
+            raise fail(RuntimeError, f"{output} {_OF_FUNCTION}")
         raise fail(
             RuntimeError,
-            f"Output {entry[PARAMS][0]} of {name} is a view and is being modified inplace. This"
+            f"{output} is a view and is being modified inplace. This"
             " view is the output of a function that returns multiple views. Such functions do not"
             " allow the output views to be modified inplace. You should replace the inplace"
             " operation by an out-of-place one.",
@@ -263,9 +277,7 @@ def store(target: Tensor, result: Tensor) -> Tensor:
         if entry[OUTPUT] is y:
             entry[OUTPUT] = a
         entry[ORDER] = tick()
-        before, target._entry = target._entry, entry
-        if target._retained and before is not LEAF and before is not entry:
-            hooks_of(entry).retain[0] = hooks_of(before).retain.pop(0)
+        _move(target, entry)
         rebase(target)
     return target
 
@@ -278,13 +290,20 @@ def rebase(target: Tensor) -> None:
     """After a recorded write: new history for the base and for every live view of it."""
     base = target._base
     if base is not None:
-        base._entry = _replaced(base._entry, base._array, target._entry, target._array)
+        _move(base, _replaced(base._entry, base._array, target._entry, target._array))
     else:
         base = target
     for ref in base._views or ():
         view = ref()
         if view is not None:
-            view._entry = _region(base._entry, base._array, view._array)
+            _move(view, _region(base._entry, base._array, view._array))
+
+
+def _move(x: Tensor, entry: Any) -> None:
+    """Give a tensor its new history; what retains its gradient goes along."""
+    before, x._entry = x._entry, entry
+    if x._retained and type(before) is list and before is not entry:
+        hooks_of(entry).retain[0] = hooks_of(before).retain.pop(0)
 
 
 def _entry(op: Any, parents: tuple[Any, ...], params: Any, shape: Any) -> Any:

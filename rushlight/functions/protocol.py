@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd.graph import node_of
-from ..autograd.refusals import node_name
 from ..core import dtypes, printing, shapes
 from ..core.cuts import note_cut
-from ..core.dispatch import scalar_type_name
+from ..core.dispatch import node_name, scalar_type_name
 from ..core.errors import fail, levels_out
 from ..core.inference import InferenceTensor, like
 from ..core.overrides import convert, kin, speaks, torch_function

@@ -14,9 +14,9 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from ..autograd import engine
-from ..autograd.refusals import node_name
 from ..compile import api
 from ..core import dispatch
+from ..core.dispatch import node_name
 from ..core.handles import EVERY_MODULE
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rushlight as rl
+from rushlight import func
 
 
 class Model:
@@ -260,7 +261,57 @@ def test_writes_through_real_views_inside_transforms(look: Any) -> None:
         z = written_apart(look, x)
         return (z * weight).abs().sum() + (z.real * z.real).sum()
 
-    got, expected = rl.func.grad(through_views)(pairs), rl.func.grad(apart)(pairs)
+    got, expected = func.grad(through_views)(pairs), func.grad(apart)(pairs)
     np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-12)
-    got, expected = (rl.func.jvp(f, (pairs,), (way,))[1] for f in (through_views, apart))
+    got, expected = (func.jvp(f, (pairs,), (way,))[1] for f in (through_views, apart))
     np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (lambda x: x.unbind()[1][None], "Unsqueeze"),
+        (lambda x: x.chunk(2)[1].view(2, 1), "View"),
+        (lambda x: x.split(2)[0][:1], "Slice"),
+        (lambda x: x.chunk(2)[1], "Split"),
+    ],
+)
+def test_views_of_one_of_many_views_are_not_written(part: Any, name: str) -> None:
+    view = part(rl.ones(4, requires_grad=True).clone())
+    number = 1 if name == "Split" else 0
+    with pytest.raises(
+        RuntimeError, match=f"Output {number} of {name} is a view .* multiple views"
+    ):
+        view.mul_(2)
+    assert view.detach().mul_(2).sum() == 2 * view.numel()
+
+
+class Seen(rl.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return 3 * g
+
+
+def test_views_made_by_a_function_are_not_written() -> None:
+    x = rl.ones(4, requires_grad=True).clone()
+    for view, name in ((Seen.apply(x), "Seen"), (Seen.apply(x)[1:], "Slice")):
+        with pytest.raises(RuntimeError, match=f"Output 0 of {name} .* inside a custom Function"):
+            view.add_(1)
+    Seen.apply(x).clone().add_(1)
+
+
+def test_retained_gradients_follow_writes_through_views() -> None:
+    base = rl.ones(3, requires_grad=True).clone()
+    view, other = base[1:], base[1:]
+    for x in (base, view, other):
+        x.retain_grad()
+    view.mul_(2)
+    base.mul_(3)  # of each tensor the gradient of what it is last
+    (view * view + other).sum().backward()
+    assert base.grad.tolist() == [0, 13, 13]
+    assert view.grad.tolist() == [12, 12]
+    assert other.grad.tolist() == [1, 1]
