@@ -200,6 +200,11 @@ def _from_tensors(data: Any) -> tuple[Any, dtypes.dtype]:
     return numbers, common
 
 
+def _numbered(data: Any, dtype: Any) -> np.ndarray:
+    numbers, common = _from_tensors(data)
+    return to_array(numbers, common if dtype is None else dtype)
+
+
 def not_repeated(array: np.ndarray) -> None:
     """End the trace where an array becomes a tensor that the next call may find changed."""
     if STATE.tracer is not None:
@@ -223,11 +228,10 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
             return lined(data.size * kind.itemsize, np.array, data, dtype=kind, order="K")
         return data.astype(kind)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
-        data, common = _from_tensors(data)
-        dtype = common if dtype is None else dtype
-    elif isinstance(data, (dict, set, frozenset)):
+        return _numbered(data, dtype)
+    if isinstance(data, (dict, set, frozenset)):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-    elif hasattr(data, "__len__") and not isinstance(data, (list, tuple, str, bytes)):
+    if hasattr(data, "__len__") and not isinstance(data, (list, tuple, str, bytes)):
         data = [*data]  # pyright: ignore[reportGeneralTypeIssues]  # or it raises, as in torch
     try:
         array = np.array(data)
@@ -236,6 +240,8 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     except ValueError:
         _describe(data)
         raise
+    except RuntimeError:  # of tensors with gradients, which NumPy asked for their values
+        return _numbered(data, dtype)
     if array.dtype.kind not in "biufcV":
         _describe(data)
         if array.dtype.kind == "O":

@@ -82,6 +82,8 @@ class Adafactor(Grouped):
                 state["col_var"] = rl.zeros_like(grad[..., :1, :])
             else:
                 state["variance"] = rl.zeros_like(grad)
+        if not isinstance(state["step"], rl.Tensor):  # a number in old checkpoints
+            state["step"] = rl.tensor(float(state["step"]), dtype=scalar_dtype())
         return state
 
     def _step_param(self, param, group: dict[str, Any]) -> None:

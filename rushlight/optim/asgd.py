@@ -64,7 +64,10 @@ class ASGD(Elementwise):
         return ("ax",)
 
     def _new_scalar(self, name, group):
-        return {"step": 0.0, "eta": float(number(group["lr"])), "mu": 1.0}[name]
+        if name != "eta":
+            return {"step": 0.0, "mu": 1.0}[name]
+        with rl.no_grad():
+            return float(number(group["lr"]))
 
     def _advance(self, scalars, group, fresh):
         eta, mu = number(scalars["eta"].clone()), number(scalars["mu"].clone())

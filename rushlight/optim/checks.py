@@ -83,3 +83,13 @@ def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) 
             raise RuntimeError("`fused` does not support `differentiable`")
         if foreach:
             raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def check_fused_param(param: Any) -> None:
+    """Refuse what torch's fused steps refuse: complex parameters, and those without values."""
+    if param.device.type == "meta" or not param.is_floating_point():
+        raise RuntimeError(
+            "`fused=True` requires all the params to be floating point Tensors of supported "
+            "devices: ['mps', 'cuda', 'xpu', 'hpu', 'cpu', 'mtia', 'privateuseone'] "
+            f"but {param.dtype} and {param.device.type}"
+        )

@@ -21,6 +21,7 @@ import rushlight as rl
 from ..core.state import STATE
 from ..core.tape import mark_written
 from ..core.tensor import EAGER_TYPES
+from .checks import check_fused_param
 from .flat import Flat
 from .optimizer import Grouped
 from .programs import BLOCKS, Update, worthwhile
@@ -35,11 +36,15 @@ def number(value: Any) -> Any:
     """A hyperparameter as a Python number; tensors of one element and NumPy scalars too.
 
     In a trace a tensor stays one, in double precision: its number may differ at the next run.
+    Where the step itself is recorded, one with a gradient stays as it is.
     """
     if type(value) is float or type(value) is int:
         return value
-    if STATE.tracer is not None and isinstance(value, rl.Tensor):
-        return value.double()
+    if isinstance(value, rl.Tensor):
+        if STATE.tracer is not None:
+            return value.double()
+        if value.requires_grad and rl.is_grad_enabled():
+            return value
     return value.item() if hasattr(value, "item") else value
 
 
@@ -82,6 +87,8 @@ def descent(param: Any, grad: Any, group: dict[str, Any], lr: Any = None) -> Any
     if group.get("decoupled_weight_decay"):
         param.mul_(1 - lr * decay)
         return grad
+    if isinstance(decay, rl.Tensor):  # its gradient needs what the step overwrites
+        param = param.clone()
     return grad.add(param, alpha=decay)
 
 
@@ -359,6 +366,8 @@ class Elementwise(Grouped):
     def _step_tensor(self, param, group: dict[str, Any]) -> None:
         """The same rule on one parameter's tensors."""
         grad = param.grad
+        if group.get("fused"):
+            check_fused_param(param)
         if grad.is_sparse:
             if self._refuses_sparse is not None:
                 raise RuntimeError(self._refuses_sparse.format(type(self).__name__))

@@ -53,6 +53,18 @@ class SparseAdam(Grouped):
                 raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize}
         super().__init__(params, defaults)
+        sparse = [
+            [index, place]
+            for index, group in enumerate(self.param_groups)
+            for place, param in enumerate(group["params"])
+            if param.is_sparse
+        ]
+        if sparse:
+            raise fail(
+                ValueError,
+                f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors",
+                "the table is dense; its gradients are what is sparse",
+            )
 
     def _step_param(self, param, group: dict[str, Any]) -> None:
         if not param.grad.is_sparse:

@@ -1,7 +1,7 @@
 """Learning-rate schedules, as `torch.optim.lr_scheduler`."""
 
 from ...core.names import explain_missing as _explain_missing
-from .base import LRScheduler
+from .base import EPOCH_DEPRECATION_WARNING, LRScheduler
 from .combine import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .cyclic import CyclicLR, OneCycleLR

@@ -7,7 +7,13 @@ import warnings
 from typing import Any
 
 from ...core.state import STATE
-from .base import EPOCH_WARNING, LRScheduler, check_optimizer, group_values, set_group_value
+from .base import (
+    EPOCH_DEPRECATION_WARNING,
+    LRScheduler,
+    check_optimizer,
+    group_values,
+    set_group_value,
+)
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -95,7 +101,7 @@ class ReduceLROnPlateau(LRScheduler):
         if tracer is not None and epoch is None and tracer.postpones_for(self, self._take, metrics):
             return
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
         self._take(float(metrics), epoch)
 
     def _take(self, value: float, epoch: int | None = None) -> None:
