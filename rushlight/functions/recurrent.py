@@ -46,7 +46,8 @@ def recurrent_way(
     sizes = None if sizes is None else tuple(sizes)
     steps = x._array.shape[0] if sizes is None else len(sizes)
     large = _GATES[mode] == 1 or weights[1]._array.size > _LARGE
-    if (steps == 1 and large) or not _fits(mode, x, states, weights, rows):
+    nothing = not (x._array.size and h._array.size)
+    if (steps == 1 and large) or nothing or not _fits(mode, x, states, weights, rows):
         y, *ends = unrolled(mode, (x, h, c, *weights), sizes, reverse)
         return y, tuple(ends)
     wants_x = x.requires_grad or is_value(x)

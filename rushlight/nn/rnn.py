@@ -48,7 +48,9 @@ def _check_kinds(input_size: Any, hidden_size: Any, bias: Any, batch_first: Any)
             )
 
 
-def _check_sizes(hidden_size: Any, num_layers: int, proj_size: int) -> None:
+def _check_sizes(input_size: Any, hidden_size: Any, num_layers: int, proj_size: int) -> None:
+    if input_size <= 0:
+        raise ValueError("input_size must be greater than zero")
     if hidden_size <= 0:
         raise ValueError("hidden_size must be greater than zero")
     if num_layers <= 0:
@@ -89,7 +91,7 @@ class RNNBase(Module):
         super().__init__()
         self.dropout = _checked_dropout(dropout, num_layers)
         _check_kinds(input_size, hidden_size, bias, batch_first)
-        _check_sizes(hidden_size, num_layers, proj_size)
+        _check_sizes(input_size, hidden_size, num_layers, proj_size)
         if mode not in _GATES:
             raise ValueError("Unrecognized RNN mode: " + mode)
         self.mode = mode

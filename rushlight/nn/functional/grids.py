@@ -30,6 +30,13 @@ def _warn_corners() -> None:
     )
 
 
+_ONE_PLACE = (
+    "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when"
+    " align_corners=True. This is not an intended use case of affine_grid. See the documentation of"
+    " affine_grid for details."
+)
+
+
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
     """Where each pixel of an image of `size` comes from under the affine maps theta.
 
@@ -54,8 +61,12 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
         raise ValueError(
             f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size"
-            f" {tuple(size)}. Got {theta.shape}."
+            f" {size}. Got {theta.shape}."
         )
+    if align_corners and min(size[2:]) == 1:
+        warnings.warn(_ONE_PLACE, stacklevel=2)
+    if min(size) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     lines = []
     for count in size[2:]:
         line = rl.linspace(-1, 1, count, dtype=theta.dtype)
@@ -84,12 +95,6 @@ def _check_modes(mode: str, padding_mode: str) -> None:
 
 def _check_sizes(input: Tensor, grid: Tensor, mode: str) -> None:
     sizes = f"input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
-    if input.ndim not in (4, 5) or input.ndim != grid.ndim:
-        raise RuntimeError(
-            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but"
-            " got"
-            f" {sizes}"
-        )
     if input.shape[0] != grid.shape[0]:
         raise RuntimeError(
             f"grid_sampler(): expected grid and input to have same batch size, but got {sizes}"
@@ -100,6 +105,17 @@ def _check_sizes(input: Tensor, grid: Tensor, mode: str) -> None:
             f"grid_sampler(): expected grid to have size {dims} in last dimension, but got grid"
             " with"
             f" sizes {list(grid.shape)}"
+        )
+    for dim in range(2, input.ndim):
+        if input.shape[dim] <= 0:
+            raise RuntimeError(
+                "grid_sampler(): expected input to have non-empty spatial dimensions, but input"
+                f" has sizes {list(input.shape)} with dimension {dim} being empty"
+            )
+    if input.ndim not in (4, 5) or input.ndim != grid.ndim:
+        raise RuntimeError(
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but"
+            f" got {sizes}"
         )
     if mode == "bicubic" and dims == 3:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
@@ -145,7 +161,7 @@ def _read(input: Tensor, places: list[Tensor]) -> Tensor:
 def _framed(input: Tensor) -> Tensor:
     """The pixels (N, C, Q) of images with zeros around: one before, two after every line."""
     framed = rl.nn.functional.pad(input, (1, 2) * (input.ndim - 2))
-    return framed.reshape(*input.shape[:2], -1)
+    return framed.reshape(*input.shape[:2], math.prod(framed.shape[2:]))
 
 
 def _steps(x: Tensor, count: int) -> Tensor:
@@ -188,7 +204,7 @@ def _between(input: Tensor, at: list[Tensor]) -> Tensor:
         part = x - low
         pair = rl.stack((1 - part, part), 1)
         if weights is not None:
-            pair = (weights.unsqueeze(2) * pair.unsqueeze(1)).reshape(batch, -1, x.shape[1])
+            pair = (weights.unsqueeze(2) * pair.unsqueeze(1)).flatten(1, 2)
         weights = pair
     assert weights is not None
     pixels = _gathered(input, _places(steps, size, True))
@@ -233,9 +249,13 @@ def grid_sample(
     batch, dims = input.shape[0], input.ndim - 2
     kernel = "grid_sampler_3d_cpu" if dims == 3 else "grid_sampler_2d_cpu_kernel_impl"
     n.refuse(input, "bool int uint8 complex", kernel)
+    if grid.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {n.type_name(input)} but found {n.type_name(grid)}"
+        )
     at = []
     for place, size in enumerate(input.shape[2:]):
-        x = grid[..., dims - 1 - place].reshape(batch, -1)
+        x = grid[..., dims - 1 - place].reshape(batch, math.prod(grid.shape[1:-1]))
         scaled = (x + 1) * ((size - 1) / 2) if align_corners else ((x + 1) * size - 1) / 2
         at.append(scaled if mode == "bicubic" else _held(scaled, size, padding_mode, align_corners))
     if mode == "nearest":

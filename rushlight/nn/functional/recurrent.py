@@ -114,9 +114,9 @@ def _check_cell(input: Any, hidden: Any, w_ih: Any, gates: int) -> None:
         raise RuntimeError(
             f"Input batch size {input.shape[0]} doesn't match hidden0 batch size {hidden.shape[0]}"
         )
-    if hidden.shape[-1] != size:
+    if hidden.shape[1] != size:  # an input alone with states of several ends here too
         raise RuntimeError(
-            f"hidden0 has inconsistent hidden_size: got {hidden.shape[-1]}, expected {size}"
+            f"hidden0 has inconsistent hidden_size: got {hidden.shape[1]}, expected {size}"
         )
 
 

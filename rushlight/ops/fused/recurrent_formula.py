@@ -186,7 +186,7 @@ def unrolled(mode: str, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
     for i in range(2 if mode == "LSTM" else 1):
         left = [_cut(after[i], counts[k + 1], counts[k]) for k, (_, after) in enumerate(pairs)
                 if counts[k + 1] < counts[k]]  # fmt: skip
-        ends.append(_cat(left[::-1]))
+        ends.append(_cat(left[::-1] or [pairs[-1][1][i]]))  # without a row: as it is
     return [reshape(y, (*shape[:-1], y.shape[-1])), *ends]
 
 
