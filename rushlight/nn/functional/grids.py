@@ -195,7 +195,7 @@ def _nearest(input: Tensor, at: list[Tensor]) -> Tensor:
 
 def _between(input: Tensor, at: list[Tensor]) -> Tensor:
     """Linear between the corners around each place."""
-    size, batch = input.shape[2:], input.shape[0]
+    size = input.shape[2:]
     steps, weights = [], None
     for x, count in zip(at, size):
         x = x.clamp(-1, count)
