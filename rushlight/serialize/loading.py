@@ -42,10 +42,11 @@ def load(
 
     Arguments: `f`, a path or a seekable binary file; `map_location`, where tensors go: a device, a
     dict or a function as in torch (there is only the CPU, so it serves to accept files from GPUs);
-    `weights_only=False` also rebuilds models and objects of classes that the program has defined
-    (still nothing is imported); `mmap=True` reads tensors from the file when they are used, without
-    verifying their checksums. Raises CheckpointError (a RuntimeError and an UnpicklingError) for a
-    damaged, foreign or refused file, OSError for one that cannot be opened.
+    `weights_only=False` also rebuilds models, objects of classes that the program has defined, and
+    namespaces, paths and dates (still nothing is imported); `mmap=True` reads tensors from the file
+    when they are used, without verifying their checksums. Raises CheckpointError (a RuntimeError
+    and an UnpicklingError) for a damaged, foreign or refused file, OSError for one that cannot be
+    opened.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.load.html
 

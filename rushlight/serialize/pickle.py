@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import CheckpointError, short
+from .safe import loaded_class
 
 MAX_OPCODES = 10_000_000
 MAX_KEY_PARTS = 1000
@@ -67,6 +68,9 @@ def refused_global(name: str, how: str = "") -> CheckpointError:
     )
     error.add_note("save plain data instead: torch.save(model.state_dict(), path), then")
     error.add_note("model.load_state_dict(torch.load(path)) on a model built by your own code")
+    if isinstance(loaded_class(name), type):
+        error.add_note("or, where you know the file's author and that class:")
+        error.add_note(f"torch.serialization.add_safe_globals([{short(name)}])")
     return error
 
 

@@ -21,6 +21,7 @@ from ..core.tensor import Tensor
 from ..version import TorchVersion
 from . import definition, tensors
 from .errors import short
+from .objects import reduced
 from .safe import safe_name
 
 Step = Iterator[tuple[str, Any]]
@@ -177,7 +178,10 @@ class Writer:
         name = safe_name(type(value))
         if name is not None and hasattr(value, "__dict__"):
             return Instance(Tag(tuple(name.rsplit(".", 1))), dict(vars(value)))
-        raise self.refusal(value)
+        parts = reduced(value)
+        if parts is None:
+            raise self.refusal(value)
+        return Reduced(value, *parts)
 
     def refusal(self, value: Any) -> TypeError:
         """The error for what is not data, saying where it was."""
@@ -187,8 +191,10 @@ class Writer:
             f"cannot save {where or 'it'}: {kind.__module__}.{kind.__qualname__} is not data"
             f" ({_shown(value)})"
         )
-        error.add_note("files hold tensors, numbers, text and containers of them, and no code;")
-        error.add_note("save what it is made of, or add_safe_globals([its class]) on both sides")
+        error.add_note("files hold tensors, numbers, text, containers of them and objects made of")
+        error.add_note(
+            "these whose class is found by its name, and no code; save what it is made of"
+        )
         return error
 
     def _call(self, value: Call) -> Step:
@@ -278,6 +284,15 @@ class Writer:
         self.out += b")\x81"
         yield "", value.state
         self.out += b"b"
+
+    def _reduced(self, value: Reduced) -> Step:
+        yield "", Tag(value.path)
+        yield from self._tuple_parts(value.arguments, inner=True)
+        self.out += b"\x81" if value.new else b"R"
+        self._keep(id(value.owner))  # before its parts, which may refer back to it
+        if value.state is not None:
+            yield "", value.state
+            self.out += b"b"
 
     def _array(self, value: np.ndarray) -> Step:
         if value.dtype.hasobject:
@@ -370,6 +385,18 @@ class Instance:
         self.tag, self.state = tag, state
 
 
+class Reduced:
+    """An object of any class that is found by its name, in the parts that pickle names."""
+
+    __slots__ = ("arguments", "new", "owner", "path", "state")
+
+    def __init__(
+        self, owner: Any, path: tuple[str, str], arguments: tuple, new: bool, state: Any
+    ) -> None:
+        self.owner, self.path, self.arguments = owner, path, arguments
+        self.new, self.state = new, state
+
+
 class _NumpyType:
     __slots__ = ("kind",)
 
@@ -396,5 +423,5 @@ PARTS: dict[type, Any] = {
     complex: Writer._complex, Size: Writer._size, dtypes.device: Writer._device,
     dtypes.layout: Writer._layout,
     np.ndarray: Writer._array, _NumpyType: Writer._numpy_dtype, _Storage: Writer._storage,
-    Instance: Writer._instance,
+    Instance: Writer._instance, Reduced: Writer._reduced,
 }  # fmt: skip

@@ -29,7 +29,7 @@ from .makers import (
     version,
 )
 from .pickle import Call, Items, Persistent, Tag, refused_global
-from .safe import safe_class
+from .safe import PLAIN, safe_class
 
 DAMAGE = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError
@@ -195,7 +195,7 @@ class Rebuilder:
             return kind.__new__(kind, *arguments)
         if not isinstance(kind, type):
             return kind(*arguments)  # a function that the user said files may call
-        if safe_class(full) is None and not issubclass(kind, enum.Enum):
+        if safe_class(full) is None and full not in PLAIN and not issubclass(kind, enum.Enum):
             raise refused_global(full, " to be called")
         return kind(*arguments)
 

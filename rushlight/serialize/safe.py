@@ -11,6 +11,12 @@ from typing import Any
 from ..core.names import class_path
 
 _REGISTERED: dict[str, Any] = {}
+# Holders of values, whose making does nothing else: scripts keep their options in these.
+PLAIN = frozenset({
+    "argparse.Namespace", "types.SimpleNamespace", "pathlib.PosixPath", "pathlib.WindowsPath",
+    "pathlib.PurePosixPath", "pathlib.PureWindowsPath", "datetime.datetime", "datetime.date",
+    "datetime.timedelta",
+})  # fmt: skip
 
 
 def _entry(item: Any) -> tuple[str, Any]:
@@ -25,11 +31,11 @@ def _entry(item: Any) -> tuple[str, Any]:
 
 
 def add_safe_globals(safe_globals: list[Any]) -> None:
-    """Allow `load` to rebuild, and `save` to store, objects of these classes.
+    """Allow `load` to rebuild objects of these classes.
 
-    Arguments: `safe_globals`, classes, or pairs (class, full path written in the file). An object
-    is stored as its class's name and its attributes. A function that is given may be called by a
-    file with what arguments it likes. Raises TypeError for anything else.
+    Arguments: `safe_globals`, classes, or pairs (class, full path written in the file). `save`
+    stores an object as its class's name and its attributes. A function that is given may be called
+    by a file with what arguments it likes. Raises TypeError for anything else.
 
     >>> import rushlight as torch
     >>> class Config:
@@ -97,7 +103,7 @@ def safe_name(kind: type) -> str | None:
 
 
 def safe_class(name: str, trusted: bool = False) -> type | None:
-    """The class of that path: declared safe, or (`trusted`) defined in the running script.
+    """The class of that path: declared safe, or (`trusted`) plain, or of the running script.
 
     Only what exists already is found: nothing is imported.
     """
@@ -105,6 +111,8 @@ def safe_class(name: str, trusted: bool = False) -> type | None:
     if found is None and trusted and name.startswith("__main__."):
         found = vars(sys.modules["__main__"]).get(name.removeprefix("__main__."))
         found = found if isinstance(found, type) and found.__module__ == "__main__" else None
+    elif found is None and trusted and name in PLAIN:
+        found = loaded_class(name)
     return found
 
 

@@ -27,7 +27,8 @@ def save(
     A path is replaced in one step: a crash, a kill or a full disk leaves the old file as it was.
     Tensors that share memory still do when loaded. A name ending in `.safetensors` is written in
     that format (a flat dict of tensors); any other in torch's. A model is stored as data (see
-    `definition.py`): class names, attributes, weights.
+    `definition.py`): class names, attributes, weights. Objects of other classes are stored as the
+    class's name and what they are made of; `load` asks for `add_safe_globals([the class])`.
 
     `f` is a path or an object with `write`; the other arguments of torch have no effect. Raises
     TypeError naming the place of what is not data, OSError naming the path that cannot be written.
@@ -56,6 +57,8 @@ def save(
     with target as stream:
         for piece in archive.write(parts):
             stream.write(piece)
+        if hasattr(stream, "flush"):  # a file that is open under its name is read at once
+            stream.flush()
 
 
 def _parts(obj: object) -> list[archive.Part]:

@@ -1,9 +1,16 @@
 """What is saved comes back: types, bits, sharing, views, cycles."""
 
+import argparse
+import datetime
 import enum
 import io
 import os
-from collections import Counter, OrderedDict, defaultdict
+import pathlib
+import pickletools
+import threading
+import types
+import zipfile
+from collections import Counter, OrderedDict, defaultdict, deque
 
 import hypothesis.extra.numpy as arrays
 import hypothesis.strategies as st
@@ -189,14 +196,57 @@ def test_an_object_of_a_class_declared_safe_is_stored_as_its_attributes():
         add_safe_globals([3])
 
 
+class Slots:
+    __slots__ = ("weight",)
+
+    def __init__(self, weight):
+        self.weight = weight
+
+
+def test_objects_are_stored_by_the_names_of_their_classes():
+    own = Config([Slots(tensor([1.0, 2.0])), Mode.FAST])
+    own.itself = own
+    data = saved({"own": own, "mode": Mode.FAST})
+    with pytest.raises(RuntimeError, match=r"test_round_trip\.Config") as caught:
+        loaded(data)
+    assert (
+        "add_safe_globals([tests.serialize.test_round_trip.Config])" in caught.value.__notes__[-1]
+    )
+    with safe_globals([Config, Slots, Mode]):
+        back = loaded(data)
+    assert type(back["own"]) is Config and back["own"].itself is back["own"]
+    assert back["own"].width[0].weight._array.tolist() == [1, 2]
+    assert back["own"].width[1] is back["mode"] is Mode.FAST
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = pickletools.genops(archive.read("archive/data.pkl"))
+    called = {argument for opcode, argument, _ in names if opcode.name == "GLOBAL"}
+    home = "tests.serialize.test_round_trip"
+    assert called >= {f"{home} Config", f"{home} Slots", f"{home} Mode"}
+
+
+def test_options_paths_and_dates_come_back_where_the_file_is_trusted():
+    options = argparse.Namespace(lr=0.1, out=pathlib.Path("runs/a"), sizes=[1, 2])
+    options.started = datetime.datetime(2026, 1, 2, 3)
+    options.more = types.SimpleNamespace(depth=3, since=datetime.timedelta(hours=1))
+    data = saved({"args": options})
+    assert loaded(data, weights_only=False)["args"] == options
+    with pytest.raises(RuntimeError, match=r"argparse\.Namespace"):
+        loaded(data)
+
+
 @pytest.mark.parametrize(
     ("value", "where"),
     [
         ({"a": [1, {"f": print}]}, r"\['a'\]\[1\]\['f'\]"),
         (lambda: 1, "cannot save it"),
-        ([Config(1)], r"\[0\]"),
-        ({"m": Mode.FAST}, r"\['m'\]"),
+        ([Config(print)], r"\[0\]"),
+        ({"m": Mode}, r"\['m'\]"),
         (np.array([print]), "ndarray"),
+        ([iter([1])], r"\[0\]"),
+        ({"lock": threading.Lock()}, "lock"),
+        (type("Local", (), {})(), "cannot save it"),
+        ([deque([1])], "deque"),
+        ([rl.optim.SGD([tensor([1.0])], lr=0.1)], "SGD"),
         ([defaultdict(lambda: 1)], r"\[0\]"),
     ],
 )
