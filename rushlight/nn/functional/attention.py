@@ -111,6 +111,13 @@ def scaled_dot_product_attention(
         key, value = _repeated_heads(query, key), _repeated_heads(query, value)
     if scale is None:
         scale = 1 / math.sqrt(query._array.shape[-1])
+    kind = query.dtype
+    if kind.itemsize < 4:  # half precision: as in float32, rounded once
+        mask = attn_mask if attn_mask is None or attn_mask.dtype is rl.bool else attn_mask.float()
+        y = scaled_dot_product_attention(
+            query.float(), key.float(), value.float(), mask, dropout_p, is_causal, scale=scale
+        )
+        return _laid_as_query(y.to(kind), query, key, value, attn_mask)
     # (*, L, E) @ (*, E, S) -> (*, L, S)
     scores = (query * scale) @ key.transpose(-2, -1)
     hidden = None

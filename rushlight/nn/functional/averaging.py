@@ -9,7 +9,16 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
-from .pooling import check_numbers, check_rank, fitting, out_sizes, sizes_of, sound, usual
+from .pooling import (
+    check_empty,
+    check_numbers,
+    check_rank,
+    fitting,
+    out_sizes,
+    sizes_of,
+    sound,
+    usual,
+)
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d"]
 
@@ -72,6 +81,7 @@ def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, paddin
     ones = (1,) * dims
     check_rank(input, dims, False)
     check_numbers(kernel, step, pad, ones)
+    check_empty(input, dims, "avg_pool3d()")
     if dims == 3:
         size = input.shape[-3:]
         if any(k > i for k, i in zip(kernel, size)):  # without what is padded
@@ -123,6 +133,9 @@ def averaged(
     kind = input.dtype
     if not kind.is_floating_point and kind is not rl.int64:
         raise n.not_implemented(_AVERAGES[dims], kind)
+    if kind.itemsize < 4:  # half precision is summed in float32 and rounded once
+        rest = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+        return averaged(dims, input.float(), *rest).to(kind)
     if divisor_override is None and kind is not rl.int64:
         plan = _plan(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
         if plan is not None:

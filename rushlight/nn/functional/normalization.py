@@ -257,9 +257,13 @@ def rms_norm(
     shape = _shape_of("rms_norm", normalized_shape)
     if not _fits(input, shape, weight):
         _check_normalized(input, shape, True, weight=weight)
+    kind = input.dtype
+    if kind.is_floating_point and kind.itemsize < 4:  # in float32, also its smallest step
+        y = rms_norm(input.float(), shape, None if weight is None else weight.float(), eps)
+        return y.to(kind)
     if eps is None:
         n.refuse(input, "bool int uint8", "rms_norm")
-        eps = rl.finfo(input.dtype).eps
+        eps = rl.finfo(kind).eps
     y = n.root_mean_square(input, _last(len(shape), len(input._array.shape)), eps)
     return n.named(y, "MulBackward0") if weight is None else y * weight
 

@@ -120,20 +120,25 @@ def check_rank(input: Tensor, dims: int, max_pool: bool) -> None:
             f"Dimension out of range (expected to be in range of [-{limit}, {limit - 1}], but got"
             " -3)"
         )
+    if dims == 2 and not max_pool:
+        raise RuntimeError(
+            "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but"
+            f" got:{list(input.shape)}"
+        )
     raise RuntimeError(
         f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input"
     )
 
 
-def _check_empty(input: Tensor, dims: int) -> None:
+def check_empty(input: Tensor, dims: int, kernel: str) -> None:
+    """Refuse images without channels or places; only a batch may be empty."""
     if 0 not in input.shape[-dims - 1 :]:
         return
     size = list(input.shape)
     if dims == 3:
         raise RuntimeError(
-            "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to"
-            f" have positive length, but input has a shape of {size} and non-batch dimension 0 has"
-            " length zero!"
+            f"{kernel}: Expected input's non-batch dimensions to have positive length, but input"
+            f" has a shape of {size} and non-batch dimension 0 has length zero!"
         )
     if dims == 1:  # an image of one row
         size.insert(-1, 1)
@@ -204,7 +209,7 @@ def _max_numbers(
     else:
         check_rank(input, dims, True)
         check_numbers(kernel, step, pad, spacing)
-        _check_empty(input, dims)
+        check_empty(input, dims, "max_pool3d_with_indices_out_cpu_template()")
         _check_halves(kernel, pad)
     return kernel, step, pad, spacing
 

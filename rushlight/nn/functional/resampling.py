@@ -120,6 +120,7 @@ def _matrix(size: int, out: int, mode: str, align: bool, factor: Any, smooth: bo
 def _resampled(
     input: Tensor, out: list[int], mode: str, align: bool, factors: Any, smooth: bool
 ) -> Tensor:
+    kind = input.dtype
     for place, size in enumerate(out):
         dim, factor = 2 + place, factors[place]
         old = input.shape[dim]
@@ -127,8 +128,10 @@ def _resampled(
             places = _nearest(old, size, factor, mode == "nearest-exact")
             input = n.take_slices(input, dim, places)
         elif size != old or (factor and factor != 1):
-            input = n.map_dim(input, dim, _matrix(old, size, mode, align, factor, smooth))
-    return input
+            weights = _matrix(old, size, mode, align, factor, smooth)
+            wide = input.float() if kind.itemsize < 4 else input  # rounded once, at the end
+            input = n.map_dim(wide, dim, weights)
+    return input.to(kind)
 
 
 def _fixed(matrix: Array) -> tuple[Array, int]:

@@ -51,7 +51,8 @@ def _check_adaptive(input: Tensor, dims: int, name: str, colon: str) -> None:
             f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got{colon}"
             f" {list(input.shape)}"
         )
-    for dim in range(input.ndim - dims, input.ndim):
+    channels_too = "max" in name or dims == 3
+    for dim in range(1 if channels_too else input.ndim - dims, input.ndim):
         if input.shape[dim] == 0:
             raise RuntimeError(
                 f"{name}(): Expected input to have non-zero size for non-batch dimensions, but"
@@ -112,16 +113,18 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
         return input.mean(_PLACES[dims], keepdim=True)
     if out == size:
         return n.named(input.clone(), node)
-    if min(out) > 0 and all(a % b == 0 for a, b in zip(size, out)):
+    if min(out) > 0 and input._array.size and all(a % b == 0 for a, b in zip(size, out)):
         kernel = tuple(a // b for a, b in zip(size, out))
         if dims == 3:  # also in half precision, which avg_pool3d refuses
             return n.named(averaged(3, input, kernel), node)
         return n.named(getattr(rl.nn.functional, f"avg_pool{dims}d")(input, kernel), node)
+    kind = input.dtype
+    y = input.float() if kind.itemsize < 4 else input
     for dim in range(input.ndim - dims, input.ndim):
         rows = out[dim - input.ndim]
         if rows != input.shape[dim]:
-            input = n.map_dim(input, dim, _averages(input.shape[dim], rows))
-    return n.named(input, node)
+            y = n.map_dim(y, dim, _averages(input.shape[dim], rows))
+    return n.named(y.to(kind), node)
 
 
 @n.goes_by("SqueezeBackward1")
