@@ -14,6 +14,7 @@ import rushlight as rl
 
 from .._C._functorch import _add_batch_dim, _remove_batch_dim, level_of
 from ..autograd import vmap as _own
+from ..autograd.batched_draws import start_of_chunk
 from ..autograd.levels import entered
 from ..autograd.transforms import name_of as _get_name
 from ..core.names import explain_missing as _explain_missing
@@ -89,10 +90,11 @@ def vmap_impl(
 
     if chunk_size is None or size <= chunk_size:
         return run(leaves, size)
-    found = []
+    found, start_draws = [], start_of_chunk(randomness)
     for start in range(0, size, chunk_size):
         length = min(chunk_size, size - start)
         part = [x if d is None else x.narrow(d, start, length) for x, d in zip(leaves, dims)]
+        start_draws()
         found.append(run(part, length))
     return _joined(found, out_dims)
 

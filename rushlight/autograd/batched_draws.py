@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,24 @@ _SHARED = (
     " like same randomness. If this is necessary for your usage, please file an issue with"
     " functorch."
 )
+
+
+DEFAULT: list[Any] = []  # the default generator, once there is one
+
+
+def start_of_chunk(randomness: str) -> Callable[[], Any]:
+    """What to call before each chunk of samples: the same draws begin where the first began."""
+    if randomness != "same" or not DEFAULT:
+        return lambda: None
+    engine = DEFAULT[0]._engine
+    return functools.partial(engine.set_state, engine.get_state())
+
+
+def _bare(x: Any) -> Any:
+    """A parameter as a batch at most, without what is followed of its derivatives."""
+    while isinstance(x, Value) and type(x) is not Batched:
+        x = x.core()._array
+    return x
 
 
 def _drawn(found: Any) -> Tensor:
@@ -63,6 +83,7 @@ class BatchedDraws:
             raise RuntimeError(_ERROR)
 
         def draw(*args: Any, **kwargs: Any) -> Any:
+            args = tuple(map(_bare, args))
             same = self.level.randomness == "same"
             return self.same(method, args, kwargs) if same else self.each(name, args, kwargs)
 

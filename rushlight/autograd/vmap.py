@@ -12,6 +12,7 @@ from ..core.trees import TreeSpec, broadcast, flatten, unflatten
 from ..ops.structure import expand, join, narrow, permute
 from . import batching_places, batching_products, batching_sequences, batching_shapes, writing
 from .batched import Batched
+from .batched_draws import start_of_chunk
 from .levels import Level, entered
 from .transforms import name_of, wraps
 
@@ -82,10 +83,12 @@ def vmapped(
     if chunk_size is None or size <= chunk_size:
         found, _, out_spec = run(leaves, size)
         return unflatten(found, out_spec)
-    return _in_chunks(run, leaves, dims, size, chunk_size)
+    return _in_chunks(run, leaves, dims, size, chunk_size, start_of_chunk(randomness))
 
 
-def _in_chunks(run: Any, leaves: list[Any], dims: list[Any], size: int, chunk: int) -> Any:
+def _in_chunks(
+    run: Any, leaves: list[Any], dims: list[Any], size: int, chunk: int, start_draws: Any
+) -> Any:
     columns: list[Any] = []
     places: list[Any] = []
     spec: Any = None
@@ -95,6 +98,7 @@ def _in_chunks(run: Any, leaves: list[Any], dims: list[Any], size: int, chunk: i
             x if dim is None else narrow(x, dimension(dim, x._array.ndim), start, length)
             for x, dim in zip(leaves, dims)
         ]
+        start_draws()
         found, places, spec = run(part, length)
         columns.append(found)
     joined = []

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.batched_draws import drawing_for_batch
+from ..autograd.batched_draws import DEFAULT, drawing_for_batch
 from ..autograd.levels import STACK
 from ..core import dtypes, elsewhere
 from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
@@ -112,6 +112,7 @@ def _restored(state: np.ndarray) -> Generator:
 
 default_generator = Generator.__new__(Generator)  # this module may load while a call is traced
 default_generator._engine = Engine()
+DEFAULT[:] = [default_generator]
 
 
 def engine_of(generator: Generator | None) -> Engine:

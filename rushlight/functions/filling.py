@@ -12,6 +12,7 @@ from ..core.errors import fail
 from ..core.tape import mark_written
 from ..core.tensor import Tensor
 from ..ops import noise
+from ..ops.structure import expand
 from .arguments import combination, misfit, whole
 from .drawing import engine_of
 
@@ -160,6 +161,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
             raise misfit("bernoulli_", "p", 1, "Tensor", p)
         return _fill(self, noise.bernoulli_noise, "bernoulli", (float(p),), generator)
     inplace.refuse_leaf(self)
+    if inplace.is_value(self):  # inside a transform
+        drawn = engine_of(generator).bernoulli_like(expand(p, self._array.shape)._array, None)
+        return inplace.store(self, noise.bernoulli_noise(self, drawn))
     a = inplace.memory(self)
     _check_memory(a)
     try:

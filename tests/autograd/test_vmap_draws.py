@@ -42,3 +42,33 @@ def test_memory_that_all_samples_share_holds_no_draw_for_each(draw: Any) -> None
         each(torch.ones(3))
     same = torch.vmap(lambda y: torch.zeros(2).normal_() + y, randomness="same")(torch.zeros(3))
     assert torch.equal(same[0], same[1]) and same.any()
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 2])
+def test_the_same_draws_in_every_chunk(chunk: int | None) -> None:
+    torch.manual_seed(0)
+    noisy = torch.vmap(lambda x: x + torch.rand(2), randomness="same", chunk_size=chunk)
+    wanted = pytest.approx([0.4963, 0.7682], abs=6e-5)
+    assert noisy(torch.zeros(3)).tolist() == [wanted] * 3
+
+
+@pytest.mark.parametrize("mapped", [0, None])
+def test_coins_of_probabilities_in_memory_of_each_sample(mapped: int | None) -> None:
+    torch.manual_seed(0)
+    half = torch.full((2, 3) if mapped == 0 else (3,), 0.5)
+    toss = torch.vmap(lambda x, p: x.clone().bernoulli_(p), (0, mapped), randomness="different")
+    assert toss(torch.zeros(2, 3), half).tolist() == [[1, 0, 1], [1, 1, 0]]
+    same = torch.vmap(lambda x, p: x.clone().bernoulli_(p), (0, mapped), randomness="same")
+    if mapped == 0:
+        with pytest.raises(RuntimeError, match="same randomness with a batched tensor input"):
+            same(torch.zeros(2, 3), half)
+    else:
+        first, second = same(torch.zeros(2, 3), half)
+        assert torch.equal(first, second)
+
+
+def test_forward_mode_by_columns_draws_once() -> None:
+    """The batch is that of tangents: the probabilities themselves are the same for all."""
+    slopes = torch.func.jacfwd(lambda x: torch.bernoulli(x) * x, randomness="same")
+    found = slopes(torch.tensor([0.0, 1.0, 1.0]))
+    assert found.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
