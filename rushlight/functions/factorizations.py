@@ -10,7 +10,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name, whole
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
-from ..core.values import some
+from ..core.values import Value, some
 from ..ops import contract as c
 from ..ops import elementwise as e
 from ..ops import linalg as ops
@@ -50,15 +50,20 @@ def _check_lu(A: Tensor) -> None:
         raise NotImplementedError(f"\"lu_cpu\" not implemented for '{kind}'")
 
 
-def _first_zero(packed: np.ndarray) -> np.ndarray:
+def _first_zero(packed: Any) -> Any:
     """The place (from 1) of the first zero on U's diagonal, 0 if none, for a batch."""
+    if isinstance(packed, Value):  # inside a transform
+        found = (wrap(packed).diagonal(0, -2, -1) == 0).int()
+        return ((found.argmax(-1) + 1) * found.amax(-1)).int()._array
     zero = np.diagonal(packed, 0, -2, -1) == 0
     if not zero.shape[-1]:
         return np.zeros(zero.shape[:-1], np.int32)
     return np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
 
 
-def _refuse_zero(name: str, bad: np.ndarray) -> None:
+def _refuse_zero(name: str, bad: Any) -> None:
+    while isinstance(bad, Value):
+        bad = bad.core()._array
     if bad.any():
         place = int(np.flatnonzero(bad)[0])
         at, where = int(bad.reshape(-1)[place]), f"(Batch element {place}): " if bad.ndim else ""

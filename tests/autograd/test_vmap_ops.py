@@ -121,3 +121,14 @@ def test_recurrent_layers_and_ctc_run_once_for_the_whole_batch() -> None:
         slopes = rl.vmap(rl.func.grad(loss))(x)
     for i in range(4):
         rl.testing.assert_close(slopes[i], rl.func.grad(loss)(x[i]))
+
+
+def test_factors_and_info_of_each_sample() -> None:
+    a = rl.tensor([[[1.0, 2], [3, 4]], [[1, 2], [2, 4]], [[0, 1], [1, 0]]])
+    factors = rl.vmap(rl.linalg.lu_factor_ex)(a)
+    for i, one in enumerate(a):
+        alone = rl.linalg.lu_factor_ex(one)
+        assert all(rl.equal(x[i], y) for x, y in zip(factors, alone))
+    assert factors.info.tolist() == [0, 2, 0]
+    with pytest.raises(RuntimeError, match=r"\(Batch element 1\): U\[2,2\] is zero"):
+        rl.vmap(rl.linalg.lu_factor)(a)
