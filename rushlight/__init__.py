@@ -107,12 +107,12 @@ if TYPE_CHECKING:  # loaded when first asked for, as the tables below say
         nn,
         optim,
         random,
+        serialization,
         serialize,
         signal,
         sparse,
         special,
     )
-    from . import serialize as serialization
     from .autograd.vmap import vmap
     from .functions import *
     from .functions.gamma_draws import *
@@ -127,10 +127,10 @@ _USUAL = {
     **{
         name: (f"rushlight.{name}", None)
         for name in (
-            "backends cuda fft jit linalg masked nn optim random serialize signal special sparse"
+            "backends cuda fft jit linalg masked nn optim random serialization serialize signal"
+            " special sparse"
         ).split()
     },
-    "serialization": ("rushlight.serialize", None),
     "load": ("rushlight.serialize", "load"),
     "save": ("rushlight.serialize", "save"),
     "vmap": ("rushlight.autograd.vmap", "vmap"),

@@ -18,8 +18,21 @@ MAP_LOCATION = Callable[[Any, str], Any] | str | dict[str, str] | None
 FILE_LIKE = Any
 DEFAULT_PROTOCOL = 2  # of pickle
 
+
+class SourceChangeWarning(Warning):
+    """torch's warning that a class's text has changed since it was saved.
+
+    Files hold no text of classes here, so it is never given; programs name it to silence it.
+
+    >>> import warnings
+    >>> import rushlight as torch
+    >>> warnings.simplefilter("ignore", torch.serialization.SourceChangeWarning)
+    """
+
+
 __all__ = [
     "CheckpointError",
+    "SourceChangeWarning",
     "add_safe_globals",
     "clear_safe_globals",
     "get_safe_globals",

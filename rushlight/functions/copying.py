@@ -11,6 +11,7 @@ from ..core.inference import InferenceTensor
 from ..core.state import STATE
 from ..core.tape import LEAF, storage_of
 from ..core.tensor import Tensor
+from ..core.values import Value
 
 
 def memory_of(array: np.ndarray) -> tuple[np.ndarray, int] | None:
@@ -36,8 +37,10 @@ def placed(memory: np.ndarray, like: np.ndarray, start: int) -> np.ndarray:
     return np.ndarray(like.shape, like.dtype, buffer=memory, offset=start, strides=like.strides)
 
 
-def copied(array: np.ndarray, memo: dict[Any, Any]) -> np.ndarray:
+def copied(array: Any, memo: dict[Any, Any]) -> Any:
     """A copy whose memory is shared with the copies of the array's other views."""
+    if isinstance(array, Value):  # its memory is in tensors, or nowhere
+        return array.copy(order="K")
     found = memory_of(array)
     if found is None or not array.size:
         return array.copy(order="K")
