@@ -9,11 +9,12 @@ import numpy as np
 
 from ..core import elsewhere
 from ..core.cuts import cuts
+from ..core.dispatch import OUTPUT_OF
 from ..core.errors import fail, warn_once
 from ..core.modes import Late as Modes
 from ..core.modes import listening
 from ..core.state import STATE
-from ..core.tape import LEAF, ORDER
+from ..core.tape import LEAF, ORDER, PARENTS, PRIM, SHAPE, nothing
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, made, shown
 from .batched import Batched, whole_batch
@@ -26,8 +27,30 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     if isinstance(value, Tensor) or value is None:
         return (value,)
     if hasattr(value, "ownership_token"):  # a graph.GradientEdge, which is a tuple itself
-        return (value.ownership_token,)
-    return tuple(x if isinstance(x, Tensor) else getattr(x, "ownership_token", x) for x in value)
+        return (_of_edge(value),)
+    return tuple(
+        x if isinstance(x, Tensor) or not hasattr(x, "ownership_token") else _of_edge(x)
+        for x in value
+    )
+
+
+def _of_edge(edge: Any) -> Tensor:
+    """The tensor whose gradient arrives along an edge, or a stand-in once it has a new history."""
+    owner, node = edge.ownership_token, edge.node
+    if hasattr(type(node), "variable"):  # a leaf's
+        return node.variable
+    entry = None if owner is None else owner._entry
+    if type(entry) is list:
+        entry = entry[PARENTS][0] if entry[PRIM] is OUTPUT_OF else entry
+    if entry is node.entry:
+        return owner
+    if edge.output_nr or not all(isinstance(n, int) for n in node.entry[SHAPE]):
+        raise fail(
+            RuntimeError, "an edge without its tensor stands for the only output of its node",
+            "make it by torch.autograd.graph.get_gradient_edge, and before writes in place",
+        )  # fmt: skip
+    kind = np.dtype(np.float32) if owner is None else owner._array.dtype
+    return wrap(nothing(tuple(node.entry[SHAPE]), kind), node.entry)
 
 
 def _seed(tensor: Tensor, gradient: Any, create: bool) -> Any:
@@ -215,7 +238,9 @@ def _result(pass_: Sweep, x: Tensor, place: int, unused: bool, zeros: bool) -> A
             f"The differentiated Tensor at index {place} appears to not have been used in the"
             " graph. Set allow_unused=True if this is the desired behavior."
         )
-    return wrap(np.zeros(x._array.shape, x._array.dtype)) if zeros else None
+    if not zeros:
+        return None
+    return wrap(np.zeros(x._array.shape, x._array.dtype), LEAF if pass_.create else None)
 
 
 def _own(g: Any) -> Any:

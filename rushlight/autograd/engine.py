@@ -468,13 +468,11 @@ def sweep_plain(tensor: Tensor, gradient: Any, keep: bool) -> Sweep | None:
 
 def accumulate_leaves(pass_: Sweep, only: set[int] | None, create: bool) -> None:
     """Give the leaves of a finished pass their gradients."""
-    last_first = list(reversed(pass_.leaves.values()))
-    pass_.leaves.clear()
-    while last_first:
-        waiting = last_first.pop()
+    for waiting in pass_.leaves.values():  # which hooks ask for, to know whose gradients come
         if only is None or id(waiting[0]) in only:
             settle(waiting, create)
-    if RUNNING.after and not RUNNING.depth:
+    pass_.leaves.clear()
+    while RUNNING.after and not RUNNING.depth:  # what follows may ask for more
         following, RUNNING.after = RUNNING.after, ()
         for follow in following:
             follow()

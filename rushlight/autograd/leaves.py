@@ -217,7 +217,8 @@ def settle(waiting: list[Any], create: bool) -> None:
     accumulate(leaf, g, create)
     if leaf._post_accumulate_hooks:
         for hook in list(leaf._post_accumulate_hooks.values()):
-            hook(leaf)
+            if hook(leaf) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def needed_for(roots: Iterable[Any], targets: set[int]) -> set[int]:

@@ -59,3 +59,15 @@ def test_memory_from_outside_counts_as_unwritten_until_it_is_written() -> None:
     given.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_a_callback_may_ask_for_another() -> None:
+    queue, seen = rl.autograd.Variable._execution_engine.queue_callback, []
+    x = rl.ones(2, requires_grad=True)
+
+    def ask(g: rl.Tensor) -> None:
+        queue(lambda: (seen.append("first"), queue(lambda: seen.append("second"))))
+
+    x.register_hook(ask)
+    x.sum().backward()
+    assert seen == ["first", "second"]

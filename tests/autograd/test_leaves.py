@@ -150,3 +150,48 @@ def test_grad_leaves_other_gradients_alone() -> None:
     found = rl.autograd.grad((w * v).sum(), [w, v])
     assert [g.tolist() for g in found] == [[1.0] * 3] * 2 and len(seen) == 1
     assert w.grad is None and v.grad is None
+
+
+def test_hooks_of_several_leaves_wait_for_those_that_are_asked_for() -> None:
+    a, b, c, d = (rl.ones(2, requires_grad=True) for _ in range(4))
+    seen: list[list[bool]] = []
+    rl.autograd.graph.register_multi_grad_hook(
+        (a, b, c, d), lambda gs: seen.append([g is not None for g in gs])
+    )
+    y = (b * c).sum()
+    y.backward(retain_graph=True)
+    y.backward(inputs=(b, c), retain_graph=True)
+    y.backward(inputs=(b,), retain_graph=True)
+    rl.autograd.grad(y, (b, c))
+    both, one = [False, True, True, False], [False, True, False, False]
+    assert seen == [both, both, one, both]  # as torch 2.13 calls them
+
+
+def test_what_is_called_after_a_gradient_is_added_returns_nothing() -> None:
+    a = rl.ones(2, requires_grad=True)
+    leaf: Any = a
+    leaf.register_post_accumulate_grad_hook(lambda a: a.grad)
+    with pytest.raises(RuntimeError, match=r"hooks should return None\."):
+        a.sum().backward()
+
+
+def test_zeros_in_place_of_gradients_go_on_as_leaves() -> None:
+    x, factor = (rl.tensor(0.5, requires_grad=True) for _ in range(2))
+    slope = rl.autograd.grad(factor * x, x, create_graph=True)
+    second = rl.autograd.grad(slope, x, create_graph=True, materialize_grads=True)
+    assert second[0].requires_grad and second[0].is_leaf
+    assert rl.autograd.grad(second, x, materialize_grads=True)[0].item() == 0
+    assert not rl.autograd.grad(3 * x, second, materialize_grads=True)[0].requires_grad
+
+
+def test_edges_stand_for_the_history_they_were_made_of() -> None:
+    graph: Any = rl.autograd.graph
+    x, y = (rl.ones(2, requires_grad=True).clone() for _ in range(2))
+    total = (x + 2 * y).sum()
+    edges = [graph.GradientEdge(z.grad_fn, z.output_nr) for z in (x, y)]
+    found = rl.autograd.grad(total, edges)
+    assert [g.tolist() for g in found] == [[1, 1], [2, 2]]
+    before = graph.get_gradient_edge(x)
+    x *= 3
+    old, new = rl.autograd.grad(x.sum(), (before, x))
+    assert (old.tolist(), new.tolist()) == ([3, 3], [1, 1])
