@@ -43,6 +43,7 @@ from .leaves import (
     Late,
     accumulate,
     all_lead_to,
+    answered,
     last_uses,
     like,
     needed_for,
@@ -363,7 +364,7 @@ def _run_pre_hooks(entry: Entry, g: Any) -> Any:
         gs = g if type(g) is tuple else (g,)
         changed = hook(tuple(map(shown, gs)))
         if changed is not None:
-            changed = changed if isinstance(changed, tuple) else (changed,)
+            changed = answered(changed, gs, hook)
             g = tuple(like(new, old, hook) for new, old in zip(changed, gs))
             g = g if len(gs) > 1 else g[0]
     return g
@@ -378,8 +379,8 @@ def _run_post_hooks(entry: Entry, grads: Any, g: Any) -> Any:
         )
         changed = hook(before, tuple(map(shown, gs)))
         if changed is not None:
-            changed = changed if isinstance(changed, tuple) else (changed,)
             raw = not isinstance(gs[0], Tensor)
+            changed = answered(changed, before, hook)
             grads = [one._array if raw and isinstance(one, Tensor) else one for one in changed]
     return grads
 

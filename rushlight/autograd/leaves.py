@@ -60,6 +60,22 @@ def like(result: Any, g: Any, hook: Any) -> Any:
     return result if isinstance(g, Tensor) else result._array
 
 
+def answered(changed: Any, before: tuple[Any, ...], hook: Any) -> tuple[Any, ...]:
+    """What a node's hook gave in place of some gradients: a tuple of as many."""
+    if not isinstance(changed, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(changed).__name__}'")
+    if len(changed) != len(before):
+        name = getattr(hook, "__name__", "<unknown>")
+        raise fail(
+            RuntimeError, f"hook '{name}' has returned an incorrect number of values (got"
+            f" {len(changed)}, but expected {len(before)})",
+        )  # fmt: skip
+    for one in changed:
+        if one is not None and not isinstance(one, Tensor):
+            raise TypeError(f"expected Variable, but hook returned '{type(one).__name__}'")
+    return changed
+
+
 def through_hooks(g: Any, hooks: Any) -> Any:
     """A gradient after a tensor's hooks, which see the same object until one gives another."""
     seen = shown(g)

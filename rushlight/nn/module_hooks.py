@@ -16,6 +16,7 @@ import rushlight as rl
 
 from ..core.errors import fail
 from ..core.handles import EVERY_MODULE, RemovableHandle
+from .module_plain_hooks import attach_plain_hooks
 
 _global_forward_hooks: dict[int, Callable] = {}
 _global_forward_pre_hooks: dict[int, Callable] = {}
@@ -39,9 +40,9 @@ def _boundary() -> Any:
 
     class BackwardHookFunction(rl.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, callback: Callable, *tensors: Any) -> Any:
+        def forward(ctx: Any, callback: Callable, filled: bool, *tensors: Any) -> Any:
             ctx.callback = callback
-            ctx.set_materialize_grads(False)
+            ctx.set_materialize_grads(filled)
             passed = tuple(t.view_as(t) for t in tensors)
             fixed = [y for t, y in zip(tensors, passed) if not t.requires_grad]
             ctx.mark_non_differentiable(*fixed)
@@ -49,7 +50,7 @@ def _boundary() -> Any:
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
-            return (None, *ctx.callback(grads))
+            return (None, None, *ctx.callback(grads))
 
     return BackwardHookFunction
 
@@ -58,6 +59,8 @@ def _replace(grads: tuple, answer: Any, side: str) -> tuple:
     """The gradients after a hook that answered `answer`, refusing another number of them."""
     if answer is None:
         return grads
+    if isinstance(answer, list) and side == "pre hook":
+        answer = tuple(answer)
     if not isinstance(answer, tuple):
         answer = (answer,)
     if len(answer) != len(grads):
@@ -92,8 +95,13 @@ class _BackwardCall:
         self.input_count = 0
         self.input_slots: list[int] | None = None
 
-    def _cross(self, values: tuple, callback: Callable) -> tuple[tuple, list[int] | None]:
-        """`values` with its tensors passed through a boundary; None if no gradient can arrive."""
+    def _cross(
+        self, values: tuple, callback: Callable, filled: bool
+    ) -> tuple[tuple, list[int] | None]:
+        """`values` with its tensors passed through a boundary; None if no gradient can arrive.
+
+        filled: whether the gradients of what nothing was computed from are zeros.
+        """
         slots = [i for i, value in enumerate(values) if isinstance(value, rl.Tensor)]
         tensors = [values[i] for i in slots]
         if not (rl.is_grad_enabled() and any(t.requires_grad for t in tensors)):
@@ -106,7 +114,7 @@ class _BackwardCall:
             full = list(callback(tuple(full)))
             return tuple(full[slot] for slot in slots)
 
-        crossed = _boundary().apply(spread, *tensors)
+        crossed = _boundary().apply(spread, filled, *tensors)
         crossed = crossed if isinstance(crossed, tuple) else (crossed,)
         out = list(values)
         for slot, tensor in zip(slots, crossed):
@@ -115,14 +123,15 @@ class _BackwardCall:
 
     def enter(self, args: tuple) -> tuple:
         self.input_count = len(args)
-        args, self.input_slots = self._cross(args, self._on_grad_input)
+        args, self.input_slots = self._cross(args, self._on_grad_input, True)
         return args
 
     def leave(self, result: Any) -> Any:
         single = isinstance(result, rl.Tensor)
         if not single and not isinstance(result, tuple):
             return result
-        values, _ = self._cross((result,) if single else result, self._on_grad_output)
+        given = (result,) if single else result
+        values, _ = self._cross(given, self._on_grad_output, False)
         return values[0] if single else values
 
     def _on_grad_output(self, grads: tuple) -> tuple:
@@ -172,7 +181,7 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
             _check_hookable(result)
             result = boundary.leave(result)
         if plain:
-            _attach_plain_backward_hooks(module, plain, result)
+            attach_plain_hooks(module, plain, args, result)
         return result
     except Exception:
         _run_always_called(module, called, args, kwargs, result)
@@ -267,21 +276,6 @@ def _backward_hooks(module: Any) -> tuple[list[Callable], list[Callable], list[C
     (full if module._is_full_backward_hook is True else plain).extend(own)
     pre = [*_global_backward_pre_hooks.values(), *module._backward_pre_hooks.values()]
     return full, plain, pre
-
-
-def _attach_plain_backward_hooks(module: Any, hooks: list[Callable], result: Any) -> None:
-    """Old-style hooks see the gradients of the node that made the output."""
-    first = result
-    while not isinstance(first, rl.Tensor):
-        values = first.values() if isinstance(first, dict) else first
-        first = next((v for v in values if isinstance(v, rl.Tensor)), None)
-        if first is None:
-            return
-    node = first.grad_fn
-    if node is None:
-        return
-    for hook in hooks:
-        node.register_hook(lambda grads_in, grads_out, hook=hook: hook(module, grads_in, grads_out))
 
 
 class HookMixin:

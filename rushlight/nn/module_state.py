@@ -218,6 +218,8 @@ def _load_one(
         )
         return
     lazy = is_lazy(target)
+    if lazy and is_lazy(value):  # neither has numbers yet
+        return
     # A checkpoint written when scalars were one-element vectors still fits a scalar.
     if not lazy and len(target.shape) == 0 and len(value.shape) == 1:
         value = value[0]
@@ -242,9 +244,10 @@ def _load_one(
             else:
                 target.copy_(value)
     except Exception as error:
+        size = rl.Size([0]) if lazy else target.size()
         errors.append(
             f'While copying the parameter named "{key}", whose dimensions in the model are '
-            f"{target.size()} and whose dimensions in the checkpoint are {value.size()}, "
+            f"{size} and whose dimensions in the checkpoint are {value.size()}, "
             f"an exception occurred : {error.args}."
         )
 
