@@ -16,7 +16,8 @@ class Adagrad(Elementwise):
     s = s + g^2;  w = w - lr / (1 + (t - 1) lr_decay) * g / (sqrt(s) + eps).
 
     Arguments: `params`; `lr`; `lr_decay`; `weight_decay`; `initial_accumulator_value`, s at the
-    start; `eps`; `maximize`.  `foreach`, `fused` are accepted and choose nothing.
+    start; `eps`; `maximize`.  `foreach`, `fused` are accepted and choose nothing; `differentiable`
+    records the update.  Raises ValueError for values out of range.
     Source: Duchi, Hazan, Singer, JMLR 2011.
 
     >>> import rushlight as torch

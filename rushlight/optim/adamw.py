@@ -10,7 +10,10 @@ from .adam import Adam
 class AdamW(Adam):
     """Adam with decoupled weight decay: w = (1 - lr * weight_decay) w before Adam's own step.
 
-    Arguments as `Adam`, with `weight_decay` 0.01 by default.
+    Arguments: `params`; `lr`; `betas`, the decay rates (b1, b2) of Adam's moments; `eps`, added to
+    the root; `weight_decay`; `amsgrad` uses the largest second moment so far; `maximize`.
+    `foreach`, `fused`, `capturable` are accepted and choose nothing; `differentiable` records the
+    update.  Raises ValueError for values out of range.
     Source: Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101.
 
     >>> import rushlight as torch

@@ -86,7 +86,21 @@ class LBFGS(Optimizer):
 
     @rl.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:
-        """Minimise the closure's value for up to `max_iter` iterations; returns its first value."""
+        """Minimise the closure's value for up to `max_iter` iterations; returns its first value.
+
+        `closure` clears the gradients, evaluates the model, goes backward and returns the loss.
+
+        >>> import rushlight as torch
+        >>> w = torch.zeros(1, requires_grad=True)
+        >>> optimizer = torch.optim.LBFGS([w])
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = ((w - 3) ** 2).sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> optimizer.step(closure).item(), round(w.item(), 2)
+        (9.0, 3.0)
+        """
         closure = rl.enable_grad()(closure)
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)

@@ -16,7 +16,8 @@ class NAdam(Elementwise):
     with Adam's m, v and d = sqrt(v / (1 - b2^t)) + eps.
 
     Arguments: `params`; `lr`; `betas`; `eps`; `weight_decay`; `momentum_decay`;
-    `decoupled_weight_decay`; `maximize`.  `foreach`, `capturable` choose nothing.
+    `decoupled_weight_decay`; `maximize`.  `foreach`, `capturable` choose nothing; `differentiable`
+    records the update.  Raises ValueError for values out of range.
     Source: Dozat 2016, Incorporating Nesterov momentum into Adam.
 
     >>> import rushlight as torch

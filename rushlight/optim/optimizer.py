@@ -235,6 +235,9 @@ class Optimizer(Hooks):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add one more group, for example layers that were frozen until now.
 
+        `param_group` is a dictionary of `params` and the options that differ from the defaults.
+        Raises TypeError for what is none, ValueError for a parameter that another group has.
+
         >>> import rushlight as torch
         >>> a, b = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
         >>> optimizer = torch.optim.SGD([a], lr=0.1)
@@ -411,7 +414,21 @@ class Grouped(Optimizer):
     """Optimisers whose step takes one group after the other, and there one parameter."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; returns the closure's loss, if any."""
+        """Update every parameter that has a gradient.
+
+        `closure` evaluates the model again; its loss is returned, or None without one.
+
+        >>> import rushlight as torch
+        >>> w = torch.ones(2, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([w], lr=0.1)
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = (w * w).sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> optimizer.step(closure).item(), w.data
+        (2.0, tensor([0.8000, 0.8000]))
+        """
         loss = None
         if closure is not None:
             with rl.enable_grad():

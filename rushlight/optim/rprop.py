@@ -17,7 +17,8 @@ class Rprop(Elementwise):
     gradient is dropped), within `step_sizes`;  w = w - step * sign(g).
 
     Arguments: `params`; `lr`, the first step; `etas`; `step_sizes`, (least, largest); `maximize`.
-    `foreach`, `capturable` choose nothing.  Made for full batches.
+    `foreach`, `capturable` choose nothing; `differentiable` records the update.  Made for full
+    batches.  Raises ValueError for a negative `lr` or `etas` out of range.
     Source: Riedmiller & Braun, ICNN 1993.
 
     >>> import rushlight as torch

@@ -14,6 +14,11 @@ from ..core.state import STATE
 from .lr_scheduler import LRScheduler
 from .lr_scheduler.base import per_group, warn_outside_step
 
+__all__ = [
+    "SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn",
+    "get_swa_multi_avg_fn", "update_bn",
+]  # fmt: skip
+
 
 def _check_decay(decay: float) -> None:
     if not 0.0 <= decay <= 1.0:
@@ -25,7 +30,8 @@ def _check_decay(decay: float) -> None:
 def get_ema_avg_fn(decay: float = 0.999) -> Callable:
     """An `avg_fn` for `AveragedModel`: decay * average + (1 - decay) * value.
 
-    Raises: ValueError unless 0 <= decay <= 1.
+    `decay` is the share of the old average.  Raises: ValueError unless 0 <= decay <= 1.
+    Source: https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
 
     >>> import rushlight as torch
     >>> from rushlight.optim.swa_utils import get_ema_avg_fn
@@ -44,6 +50,9 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable:
 def get_swa_avg_fn() -> Callable:
     """An `avg_fn` for `AveragedModel`: the mean of all values so far.
 
+    average + (value - average) / (count + 1).
+    Source: https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
+
     >>> import rushlight as torch
     >>> from rushlight.optim.swa_utils import get_swa_avg_fn
     >>> average = get_swa_avg_fn()
@@ -59,9 +68,10 @@ def get_swa_avg_fn() -> Callable:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable:
-    """An `multi_avg_fn` for `AveragedModel`: moving averages, lists of tensors in place.
+    """A `multi_avg_fn` for `AveragedModel`: moving averages, lists of tensors in place.
 
-    Raises: ValueError unless 0 <= decay <= 1.
+    `decay` is the share of the old averages.  Raises: ValueError unless 0 <= decay <= 1.
+    Source: https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
 
     >>> import rushlight as torch
     >>> from rushlight.optim.swa_utils import get_ema_multi_avg_fn
@@ -85,6 +95,8 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable:
 
 def get_swa_multi_avg_fn() -> Callable:
     """A `multi_avg_fn` for `AveragedModel`: the mean so far, lists of tensors in place.
+
+    Source: https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
 
     >>> import rushlight as torch
     >>> from rushlight.optim.swa_utils import get_swa_multi_avg_fn
@@ -119,6 +131,7 @@ class AveragedModel(rl.nn.Module):
     Arguments: `model`; `device`; `avg_fn(average, value, count)` for one tensor, or
     `multi_avg_fn(averages, values, count)` for lists, in place (default: the mean);
     `use_buffers` averages buffers too instead of copying them.
+    Raises AssertionError where both functions are given.
     Source: Izmailov et al. 2018, https://arxiv.org/abs/1803.05407.
 
     >>> import rushlight as torch
@@ -161,7 +174,15 @@ class AveragedModel(rl.nn.Module):
         return [t.detach() for t in model.parameters()]
 
     def update_parameters(self, model: Any) -> None:
-        """Take the model's present parameters into the average."""
+        """Take the present parameters of `model` into the average; the first time they are it.
+
+        >>> import rushlight as torch
+        >>> model = torch.nn.Linear(1, 1)
+        >>> average = torch.optim.swa_utils.AveragedModel(model)
+        >>> average.update_parameters(model)
+        >>> average.n_averaged
+        tensor(1)
+        """
         averages, values = self._averaged(self.module), self._averaged(model)
         if _none_yet(self.n_averaged):
             for average, value in zip(averages, values):
@@ -181,6 +202,10 @@ class AveragedModel(rl.nn.Module):
 @rl.no_grad()
 def update_bn(loader: Iterable, model: Any, device: Any = None) -> None:
     """Recompute the running statistics of `model`'s batch norms in one pass over `loader`.
+
+    `loader` gives batches, or lists and tuples whose first part is one; they are moved to `device`
+    where it is given.
+    Source: https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
 
     >>> import rushlight as torch
     >>> from rushlight.optim.swa_utils import update_bn
@@ -210,7 +235,11 @@ def update_bn(loader: Iterable, model: Any, device: Any = None) -> None:
 class SWALR(LRScheduler):
     """Anneal each group's learning rate to `swa_lr` over `anneal_epochs`, then keep it there.
 
-    `anneal_strategy` is "cos" or "linear".
+    Arguments: `optimizer`; `swa_lr`, a number or one per group; `anneal_epochs`;
+    `anneal_strategy`, "cos" or "linear"; `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises ValueError for another strategy, a negative `anneal_epochs`, or a list of another length
+    than the groups.
+    Source: https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
 
     >>> import rushlight as torch
     >>> opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -246,7 +275,7 @@ class SWALR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def anneal_func(self, t: float) -> float:
-        """The share of the way gone at time t in [0, 1]."""
+        """The share of the way gone at time `t` in [0, 1]."""
         return t if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * t)) / 2
 
     def get_lr(self) -> list:

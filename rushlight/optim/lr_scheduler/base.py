@@ -179,7 +179,15 @@ class LRScheduler:
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Take over what `state_dict` returned; the optimiser stays the one it has.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+        >>> scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3)
+        >>> scheduler.load_state_dict({"step_size": 5, "last_epoch": 2})
+        >>> scheduler.step_size, scheduler.last_epoch
+        (5, 2)
+        """
         self.__dict__.update(state_dict)
 
     def get_last_lr(self) -> list:
@@ -193,7 +201,18 @@ class LRScheduler:
         return self._last_lr
 
     def get_lr(self) -> list:
-        """The rates at `last_epoch`; called by `step`."""
+        """The rates at `last_epoch`, one per group; a subclass gives them, and `step` asks.
+
+        Raises NotImplementedError where no class has given it.
+
+        >>> import rushlight as torch
+        >>> class Steady(torch.optim.lr_scheduler.LRScheduler):
+        ...     def get_lr(self):
+        ...         return self.base_lrs
+        >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+        >>> Steady(optimizer).get_lr()
+        [0.5]
+        """
         raise NotImplementedError
 
     @repeated

@@ -50,8 +50,11 @@ class _Combined(LRScheduler):
 class SequentialLR(_Combined):
     """One scheduler after the other, changing at the epochs in `milestones`.
 
-    Arguments: `optimizer`; `schedulers`; `milestones`, one fewer; `last_epoch`.  Raises ValueError
-    if their numbers do not fit or a scheduler belongs to another optimiser.
+    Arguments: `optimizer`; `schedulers`; `milestones`, one fewer; `last_epoch`, the epoch to resume
+    at (-1 to begin).
+    Raises ValueError if their numbers do not fit, one is a ReduceLROnPlateau or belongs to another
+    optimiser; TypeError for what has no optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.SequentialLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -97,7 +100,7 @@ class SequentialLR(_Combined):
         self._last_lr = first.get_last_lr()
 
     def recursive_undo(self, sched: Any = None) -> None:
-        """Take back the step each part made when it was built."""
+        """Take back the step that `sched` (by default every part) made when it was built."""
         part = self if sched is None else sched
         if hasattr(part, "_schedulers"):
             for inner in part._schedulers:
@@ -107,7 +110,18 @@ class SequentialLR(_Combined):
 
     @repeated
     def step(self) -> None:
-        """Go to the next epoch in the scheduler whose turn it is."""
+        """Go to the next epoch in the scheduler whose turn it is.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> rates = torch.optim.lr_scheduler
+        >>> parts = [rates.ConstantLR(optimizer, 0.5), rates.ExponentialLR(optimizer, 0.1)]
+        >>> both = rates.SequentialLR(optimizer, parts, milestones=[1])
+        >>> optimizer.step()
+        >>> both.step()
+        >>> both.get_last_lr()
+        [1.0]
+        """
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
         part = self._schedulers[index]
@@ -122,6 +136,9 @@ class ChainedScheduler(_Combined):
     """All schedulers step at once; their factors multiply.
 
     Arguments: `schedulers` of one optimiser; `optimizer`, by default theirs.
+    Raises ValueError for no scheduler, a ReduceLROnPlateau, or one of another optimiser; TypeError
+    for what has no optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ChainedScheduler.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0)
@@ -148,7 +165,17 @@ class ChainedScheduler(_Combined):
 
     @repeated
     def step(self) -> None:
-        """Step every part."""
+        """Step every part.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> rates = torch.optim.lr_scheduler
+        >>> both = rates.ChainedScheduler([rates.StepLR(optimizer, 1, gamma=0.5)] * 2)
+        >>> optimizer.step()
+        >>> both.step()
+        >>> both.get_last_lr()
+        [0.25]
+        """
         for part in self._schedulers:
             part.step()
         self._last_lr = group_values(self.optimizer, "lr")

@@ -12,6 +12,9 @@ class CosineAnnealingLR(LRScheduler):
     """lr goes from its start to `eta_min` along half a cosine of `T_max` epochs, and back.
 
     lr = eta_min + (initial lr - eta_min) (1 + cos(pi epoch / T_max)) / 2.
+    Arguments: `optimizer`; `T_max`, the epochs from the top to the bottom; `eta_min`;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises TypeError for a non-optimiser.
     Source: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983 (without restarts).
 
     >>> import rushlight as torch
@@ -57,7 +60,12 @@ class CosineAnnealingLR(LRScheduler):
 class CosineAnnealingWarmRestarts(LRScheduler):
     """Half a cosine down to `eta_min`, again and again: `T_0` epochs, then `T_mult` times longer.
 
+    lr = eta_min + (initial lr - eta_min) (1 + cos(pi t / T)) / 2, t epochs into a cycle of T.
+    Arguments: `optimizer`; `T_0`, the first cycle's epochs; `T_mult`, how many times longer each
+    next one is; `eta_min`; `last_epoch`, the epoch to resume at (-1 to begin).
     `step(epoch)` takes fractions of an epoch too.
+    Raises ValueError unless `T_0` and `T_mult` are whole numbers of at least 1 and `eta_min` is a
+    number; TypeError for a non-optimiser.
     Source: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983.
 
     >>> import rushlight as torch
@@ -103,7 +111,18 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     @repeated
     def step(self, epoch: float | None = None) -> None:
-        """Go on by one epoch, or to `epoch`."""
+        """Go on by one epoch, or to `epoch`, which may lie between two.
+
+        Raises ValueError for an epoch below 0.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+        >>> optimizer.step()
+        >>> scheduler.step(2.5)
+        >>> [round(rate, 4) for rate in scheduler.get_last_lr()]
+        [0.8536]
+        """
         if epoch is None and self.last_epoch < 0:
             epoch = 0
         if epoch is None:

@@ -44,9 +44,12 @@ class CyclicLR(LRScheduler):
 
     Arguments: `optimizer`; `base_lr`, `max_lr`, numbers or one per group; `step_size_up`,
     `step_size_down`; `mode`: "triangular", "triangular2" (halved each cycle) or "exp_range"
-    (times gamma ** batch); or `scale_fn` of the cycle or the batch by `scale_mode`;
-    `cycle_momentum` between `max_momentum` and `base_momentum`, the other way round.
-    Step it after every batch.  Source: Smith 2017, https://arxiv.org/abs/1506.01186.
+    (times `gamma` ** batch); or `scale_fn` of the cycle or the batch by `scale_mode`;
+    `cycle_momentum` between `max_momentum` and `base_momentum`, the other way round;
+    `last_epoch`, the batch to resume at (-1 to begin).  Step it after every batch.
+    Raises ValueError for an unknown mode, lists of another length than the groups, or momenta to
+    move where the optimiser has none; TypeError for a non-optimiser.
+    Source: Smith 2017, https://arxiv.org/abs/1506.01186.
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -154,8 +157,9 @@ class OneCycleLR(LRScheduler):
     Arguments: `optimizer`; `max_lr`, a number or one per group; `total_steps`, or `epochs` and
     `steps_per_epoch`; `pct_start`, the share of the rise; `anneal_strategy`, "cos" or "linear";
     `cycle_momentum`, `base_momentum`, `max_momentum`; `div_factor` = max_lr / first lr;
-    `final_div_factor` = first lr / last lr; `three_phase`: fall to the first lr, then to the last.
-    Step it after every batch.  Raises ValueError for values out of range, or past `total_steps`.
+    `final_div_factor` = first lr / last lr; `three_phase`: fall to the first lr, then to the last;
+    `last_epoch`, the batch to resume at (-1 to begin).  Step it after every batch.
+    Raises ValueError for values out of range, or past `total_steps`; TypeError for a non-optimiser.
     Source: Smith & Topin 2018, https://arxiv.org/abs/1708.07120.
 
     >>> import rushlight as torch

@@ -39,7 +39,10 @@ class _ByFunction(LRScheduler):
 class LambdaLR(_ByFunction):
     """lr = initial lr * lr_lambda(epoch).
 
-    Arguments: `optimizer`; `lr_lambda`, a function or a list of one per group; `last_epoch`.
+    Arguments: `optimizer`; `lr_lambda`, a function or a list of one per group;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises ValueError for a list of another length than the groups.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LambdaLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -63,8 +66,11 @@ class LambdaLR(_ByFunction):
 class MultiplicativeLR(_ByFunction):
     """lr = last lr * lr_lambda(epoch).
 
-    Arguments: `optimizer`; `lr_lambda`, a function or a list of one per group; `last_epoch`.
-    Raises TypeError if one is not callable.
+    Arguments: `optimizer`; `lr_lambda`, a function or a list of one per group;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises TypeError if one is not callable, ValueError for a list of another length than the
+    groups.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.MultiplicativeLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -97,7 +103,13 @@ class MultiplicativeLR(_ByFunction):
 
 
 class StepLR(LRScheduler):
-    """lr falls by `gamma` every `step_size` epochs.
+    """lr is multiplied by `gamma` every `step_size` epochs.
+
+    lr = initial lr * gamma ** (epoch // step_size).
+    Arguments: `optimizer`; `step_size`, in epochs; `gamma`;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -129,7 +141,13 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """lr falls by `gamma` at each of the epochs in `milestones`; a milestone may repeat.
+    """lr is multiplied by `gamma` at each of the epochs in `milestones`.
+
+    lr = initial lr * gamma ** (number of milestones <= epoch).
+    Arguments: `optimizer`; `milestones`, in any order, of which one may stand there twice; `gamma`;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.MultiStepLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -162,7 +180,13 @@ class MultiStepLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """lr is scaled by `factor` (in [0, 1]) for the first `total_iters` epochs.
+    """lr is scaled by `factor` for the first `total_iters` epochs.
+
+    lr = initial lr * factor while epoch < total_iters, then initial lr.
+    Arguments: `optimizer`; `factor`, in (0, 1]; `total_iters`, in epochs;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises ValueError for a factor outside [0, 1], TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ConstantLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -204,6 +228,12 @@ class ConstantLR(LRScheduler):
 
 class LinearLR(LRScheduler):
     """lr goes in a straight line from `start_factor` to `end_factor` in `total_iters` epochs.
+
+    lr = initial lr * (start_factor + (end_factor - start_factor) min(epoch / total_iters, 1)).
+    Arguments: `optimizer`; `start_factor`, in (0, 1]; `end_factor`, in [0, 1]; `total_iters`, in
+    epochs; `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises ValueError for factors out of range, TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -256,7 +286,12 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """lr falls by `gamma` every epoch.
+    """lr is multiplied by `gamma` every epoch.
+
+    lr = initial lr * gamma ** epoch.
+    Arguments: `optimizer`; `gamma`; `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ExponentialLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -284,6 +319,11 @@ class ExponentialLR(LRScheduler):
 
 class PolynomialLR(LRScheduler):
     """lr = initial lr * (1 - epoch / total_iters) ** power, then 0.
+
+    Arguments: `optimizer`; `total_iters`, the epochs until 0; `power`, 1 for a straight line;
+    `last_epoch`, the epoch to resume at (-1 to begin).
+    Raises TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.PolynomialLR.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)

@@ -22,7 +22,8 @@ class ReduceLROnPlateau(LRScheduler):
     Arguments: `optimizer`; `mode`, "min" or "max"; `factor` < 1; `patience`; `threshold`, the least
     change that counts, relative or absolute by `threshold_mode`; `cooldown`, epochs to wait after a
     fall; `min_lr`, a number or one per group; `eps`, the least change of lr that is made.
-    Raises ValueError for unknown modes or a factor of at least 1.
+    Raises ValueError for unknown modes or a factor of at least 1, TypeError for a non-optimiser.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ReduceLROnPlateau.html
 
     >>> import rushlight as torch
     >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -96,7 +97,18 @@ class ReduceLROnPlateau(LRScheduler):
         return value < bound if self.mode == "min" else value > bound
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
-        """Take note of an epoch's measure, and lower the rate if it is time."""
+        """Take note of an epoch's measure, and lower the rate if it is time.
+
+        Arguments: `metrics`, a number or a tensor of one element; `epoch`, which torch deprecates.
+
+        >>> import rushlight as torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0)
+        >>> for loss in (2.0, 3.0):
+        ...     scheduler.step(loss)
+        >>> scheduler.get_last_lr()
+        [0.1]
+        """
         tracer = STATE.tracer
         if tracer is not None and epoch is None and tracer.postpones_for(self, self._take, metrics):
             return

@@ -21,6 +21,9 @@ CollateMap = dict[type | tuple[type, ...], Callable]
 def default_convert(data: Any) -> Any:
     """Turn NumPy arrays and scalars in a nest of containers into tensors; leave the rest alone.
 
+    `data` is one sample.  Arrays of text or objects stay as they are; tuples become lists.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_convert
+
     >>> import rushlight as torch, numpy
     >>> torch.utils.data.default_convert({"x": numpy.arange(2)})
     {'x': tensor([0, 1])}
@@ -163,6 +166,11 @@ default_collate_fn_map: CollateMap = {
 
 def default_collate(batch: Any) -> Any:
     """Make a batch: tensors stacked, numbers in a vector, containers item by item.
+
+    `batch` is a list of samples alike; tensors of shape (...) become one of (N, ...).
+    Raises TypeError for samples of a type it does not know, RuntimeError for tensors of different
+    shapes or sequences of different lengths.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_collate
 
     >>> import rushlight as torch
     >>> torch.utils.data.default_collate([(1, torch.zeros(2)), (2, torch.ones(2))])

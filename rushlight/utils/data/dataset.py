@@ -20,6 +20,8 @@ class Dataset(Generic[T_co]):
     """A data set by index: define `__getitem__(index)` and, for most samplers, `__len__()`.
 
     An optional `__getitems__(indices)` returns the samples of a whole batch at once.
+    Raises NotImplementedError where `__getitem__` is asked for and no class has given it.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Dataset
 
     >>> import rushlight as torch
     >>> class Squares(torch.utils.data.Dataset):
@@ -40,6 +42,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
     """A data set to walk through: define `__iter__()`.
 
     With several workers each walks a copy of its own; share the work by `get_worker_info()`.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset
 
     >>> import rushlight as torch
     >>> class Count(torch.utils.data.IterableDataset):
@@ -55,7 +58,9 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
 class TensorDataset(Dataset):
     """Samples along the first dimension of tensors: sample i is `(t1[i], t2[i], ...)`.
 
+    `tensors` are of shapes (N, ...); the samples are their parts of shapes (...).
     Raises AssertionError if the tensors' first sizes differ.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.TensorDataset
 
     >>> import rushlight as torch
     >>> data = torch.utils.data.TensorDataset(torch.arange(3), torch.ones(3, 2))
@@ -87,6 +92,7 @@ class StackDataset(Dataset):
     """Data sets side by side: sample i is the tuple, or dictionary, of all their samples i.
 
     Raises ValueError if their lengths differ, or positional and keyword ones are mixed.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.StackDataset
 
     >>> import rushlight as torch
     >>> torch.utils.data.StackDataset(x=[1, 2], y=[3, 4])[1]
@@ -142,6 +148,10 @@ class StackDataset(Dataset):
 class ConcatDataset(Dataset[T_co]):
     """Data sets one after the other.
 
+    `datasets` is an iterable of them; sample i is counted through all, from the end where negative.
+    Raises AssertionError for none, or an IterableDataset; ValueError for an index below -length.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.ConcatDataset
+
     >>> import rushlight as torch
     >>> both = torch.utils.data.ConcatDataset([range(3), range(10, 12)])
     >>> len(both), both[3], both[-1]
@@ -153,7 +163,7 @@ class ConcatDataset(Dataset[T_co]):
 
     @staticmethod
     def cumsum(sequence: Iterable[Any]) -> list[int]:
-        """Running totals of the lengths."""
+        """Running totals of the lengths of the parts of `sequence`."""
         return list(itertools.accumulate(len(part) for part in sequence))
 
     def __init__(self, datasets: Iterable[Any]) -> None:
@@ -188,6 +198,9 @@ class ConcatDataset(Dataset[T_co]):
 class ChainDataset(IterableDataset):
     """Iterable data sets one after the other.
 
+    `datasets` is an iterable of them.  Raises AssertionError, in walking, for one by index.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.ChainDataset
+
     >>> import rushlight as torch
     >>> class Count(torch.utils.data.IterableDataset):
     ...     def __iter__(self): return iter(range(2))
@@ -215,6 +228,9 @@ class ChainDataset(IterableDataset):
 
 class Subset(Dataset[T_co]):
     """The samples of `dataset` at `indices`.
+
+    Raises NotImplementedError for a subclass that overrides `__getitem__` and not `__getitems__`.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Subset
 
     >>> import rushlight as torch
     >>> torch.utils.data.Subset(torch.utils.data.TensorDataset(torch.arange(9)), [4, 5])[1]
@@ -256,8 +272,11 @@ class Subset(Dataset[T_co]):
 def random_split(dataset: Any, lengths: Sequence[Any], generator: Any = None) -> list[Subset]:
     """Split a data set at random into parts of the given lengths, or of fractions that sum to 1.
 
-    What rounding down leaves over goes to the first parts, one sample each.
-    Raises ValueError if the lengths do not sum to the data set's.
+    Arguments: `dataset`; `lengths`, numbers of samples or fractions; `generator` for the order, by
+    default the global one.  What rounding down leaves over goes to the first parts, one sample
+    each.
+    Raises ValueError if the lengths do not sum to the data set's, or a fraction is below 0.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split
 
     >>> import rushlight as torch
     >>> parts = torch.utils.data.random_split(range(10), [0.7, 0.3])

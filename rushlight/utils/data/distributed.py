@@ -18,6 +18,7 @@ class DistributedSampler(Sampler[int]):
     are made equal by repeating first samples or, with `drop_last`, by leaving out last ones.
     Arguments: `dataset`; `num_replicas` and `rank`, by default those of the process group;
     `shuffle`; `seed`; `drop_last`.  Raises ValueError for a rank out of range.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.distributed.DistributedSampler
 
     >>> import rushlight as torch
     >>> share = torch.utils.data.DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False)
@@ -75,7 +76,17 @@ class DistributedSampler(Sampler[int]):
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, so that the next pass is in another order."""
+        """Choose the epoch, so that the next pass is in another order.
+
+        `epoch` is added to the seed; the same one gives the same order again.
+
+        >>> import rushlight as torch
+        >>> share = torch.utils.data.DistributedSampler(range(50), num_replicas=2, rank=0)
+        >>> first = list(share)
+        >>> share.set_epoch(1)
+        >>> list(share) == first
+        False
+        """
         self.epoch = epoch
 
 

@@ -14,6 +14,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Sampler(Generic[T_co]):
     """An iterable of indices, or of lists of them; define `__iter__` and, if known, `__len__`.
 
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Sampler
+
     >>> import rushlight as torch
     >>> class Backwards(torch.utils.data.Sampler):
     ...     def __init__(self, data):
@@ -30,6 +32,9 @@ class Sampler(Generic[T_co]):
 
 class SequentialSampler(Sampler[int]):
     """0, 1, 2, ... in order.
+
+    `data_source` is the data set; its length is asked at every pass.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.SequentialSampler
 
     >>> import rushlight as torch
     >>> list(torch.utils.data.SequentialSampler(range(3)))
@@ -51,7 +56,9 @@ class RandomSampler(Sampler[int]):
 
     Arguments: `data_source`; `replacement`; `num_samples`, by default the data set's length;
     `generator`, by default a new one each epoch, seeded by the global one.
-    Raises ValueError for an empty data set or `num_samples` below 1.
+    Raises ValueError for an empty data set or `num_samples` below 1, TypeError for a `replacement`
+    that is neither True nor False.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.RandomSampler
 
     >>> import rushlight as torch
     >>> sampler = torch.utils.data.RandomSampler(range(4))
@@ -109,6 +116,9 @@ class RandomSampler(Sampler[int]):
 class SubsetRandomSampler(Sampler[int]):
     """The given indices in random order.
 
+    Arguments: `indices`, a sequence; `generator`, by default the global one.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.SubsetRandomSampler
+
     >>> import rushlight as torch
     >>> sorted(torch.utils.data.SubsetRandomSampler([4, 7]))
     [4, 7]
@@ -131,6 +141,7 @@ class WeightedRandomSampler(Sampler[int]):
 
     Arguments: `weights`, one per sample, not necessarily of sum 1; `num_samples`; `replacement`;
     `generator`.  Raises ValueError for wrong types or weights that are not one-dimensional.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.WeightedRandomSampler
 
     >>> import rushlight as torch
     >>> list(torch.utils.data.WeightedRandomSampler([0.0, 1.0], 3))
@@ -168,6 +179,11 @@ class WeightedRandomSampler(Sampler[int]):
 
 class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` indices of another sampler; with `drop_last` only full ones.
+
+    Arguments: `sampler`, any iterable; `batch_size`; `drop_last`.
+    Raises ValueError for a `batch_size` that is no positive integer or a `drop_last` that is
+    neither True nor False.
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.BatchSampler
 
     >>> import rushlight as torch
     >>> list(torch.utils.data.BatchSampler(range(5), batch_size=2, drop_last=False))
