@@ -42,7 +42,7 @@ def _of_edge(edge: Any) -> Tensor:
     entry = None if owner is None else owner._entry
     if type(entry) is list:
         entry = entry[PARENTS][0] if entry[PRIM] is OUTPUT_OF else entry
-    if entry is node.entry:
+    if owner is not None and entry is node.entry:
         return owner
     if edge.output_nr or not all(isinstance(n, int) for n in node.entry[SHAPE]):
         raise fail(

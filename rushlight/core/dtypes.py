@@ -395,18 +395,8 @@ class device:
     __slots__ = ("index", "type")
 
     KNOWN = (
-        "cpu",
-        "cuda",
-        "mps",
-        "meta",
-        "xpu",
-        "mkldnn",
-        "opengl",
-        "hip",
-        "vulkan",
-        "hpu",
-        "mtia",
-    )
+        "cpu", "cuda", "mps", "meta", "xpu", "mkldnn", "opengl", "hip", "vulkan", "hpu", "mtia",
+    )  # fmt: skip
 
     def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
@@ -427,6 +417,8 @@ class device:
             if type == "gpu":
                 error.add_note("torch's name for it is 'cuda'; rushlight computes on 'cpu'")
             raise error
+        if index is not None and index < 0:
+            raise RuntimeError("Device index must not be negative")
         self.type, self.index = type, None if type == "meta" else index
 
     def __repr__(self) -> str:

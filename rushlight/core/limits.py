@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import dtypes
+from .errors import fail
 from .state import DEFAULTS
 
 
@@ -16,12 +19,14 @@ class finfo:
     1.1920928955078125e-07
     """
 
-    def __init__(self, type: dtypes.dtype | None = None) -> None:
-        kind = type or DEFAULTS.dtype
+    def __init__(self, type: Any = None) -> None:
+        kind = DEFAULTS.dtype if type is None else _kind("finfo", type)
         if kind.category < dtypes.FLOAT:
-            raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle"
-                f" '{kind!r}'"
+            raise fail(
+                TypeError,
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle"
+                " 'torch.finfo'",
+                f"the type given is {kind!r}",
             )
         limits = dtypes.limits_of(kind.to_real())
         self.bits, self.dtype = limits.bits, kind.to_real().name
@@ -37,6 +42,18 @@ class finfo:
         return f"finfo({shown}, dtype={self.dtype})"
 
 
+def _kind(name: str, given: Any) -> dtypes.dtype:
+    """The data type given, or that of a Python type."""
+    try:
+        kind = dtypes.PYTHON.get(given, given)
+    except TypeError:  # of what has no hash
+        kind = given
+    if not isinstance(kind, dtypes.dtype):
+        found = type(given).__name__
+        raise TypeError(f"{name}(): argument 'type' (position 1) must be torch.dtype, not {found}")
+    return kind
+
+
 def _short(value: float) -> str:
     return f"{value:g}"
 
@@ -49,14 +66,19 @@ class iinfo:
     iinfo(min=-128, max=127, dtype=int8)
     """
 
-    def __init__(self, type: dtypes.dtype) -> None:
-        if type.category != dtypes.INTEGER:
-            raise TypeError(
+    def __init__(self, type: Any) -> None:
+        kind = _kind("iinfo", type)
+        if kind is dtypes.bool_:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        if kind.category != dtypes.INTEGER:
+            raise fail(
+                TypeError,
                 "torch.iinfo() requires an integer input type. Use torch.finfo to handle"
-                f" '{type!r}'"
+                " 'torch.iinfo'",
+                f"the type given is {kind!r}",
             )
-        limits = np.iinfo(type.numpy)
-        self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, type.name
+        limits = np.iinfo(kind.numpy)
+        self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, kind.name
 
     def __repr__(self) -> str:
         return f"iinfo(min={_short(self.min)}, max={_short(self.max)}, dtype={self.dtype})"

@@ -30,8 +30,8 @@ def from_sizes_or_data(data: tuple[Any, ...], kind: dtypes.dtype, device: Any) -
         if isinstance(given, Tensor) and given.dtype is kind:
             return given._array
         return tensor(given, dtype=kind)._array
-    shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
-    return np.empty(shape or (0,), kind.numpy)
+    shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data or (0,)
+    return np.empty(shape, kind.numpy)
 
 
 def construct(cls: type, *data: Any, device: Any = None) -> Tensor:
