@@ -250,6 +250,7 @@ _explain_missing(
     utils.__name__,
     {
         "_contextlib": ("rushlight.utils._contextlib", None),
+        "_foreach_utils": ("rushlight.utils._foreach_utils", None),
         "_mode_utils": ("rushlight.utils._mode_utils", None),
         "model_zoo": ("rushlight.utils.model_zoo", None),
         "weak": ("rushlight.utils.weak", None),
@@ -264,6 +265,7 @@ _explain_missing(
         "swap_tensors": ("rushlight.utils.swapping", "swap_tensors"),
         "checkpoint": ("rushlight.utils.checkpoint", None),
         "collect_env": ("rushlight.utils.collect_env", None),
+        "cpp_extension": ("rushlight.utils.cpp_extension", None),
         "set_module": ("rushlight.utils.naming", "set_module"),
     },
 )

@@ -56,6 +56,7 @@ ELSEWHERE = {
     "nn.modules.linear_cross_entropy_options": "nn.losses_linear",
     "distributed._tensor": "distributed.tensor",
     "distributed._tensor.device_mesh": "distributed.device_mesh",
+    "distributed._tensor.experimental": "distributed.tensor.experimental",
     "distributed._tensor.placement_types": "distributed.tensor.placements",
     "distributed.tensor.placement_types": "distributed.tensor.placements",
     "distributed.fsdp._fully_shard": "distributed.fsdp",

@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ _OURS = (PACKAGE, WRITTEN)
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of the package."""
     return frame.f_code.co_filename.startswith(_OURS)
+
+
+def is_our_function(function: FunctionType) -> bool:
+    """Whether a function is the package's."""
+    return function.__code__.co_filename.startswith(_OURS)
 
 
 def user_line() -> str:

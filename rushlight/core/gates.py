@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
-from .errors import is_ours
+from .errors import is_our_function, is_ours
 from .names import Later
 from .overrides import ASKING, CODES, MODES, ON_CONTACT, dispatch, overloaded
 from .tensor import Tensor
@@ -268,11 +268,11 @@ def seen_names() -> list[str]:
 
 
 def method(name: str) -> Any:
-    """The public function of Tensor's method of that name, or what else stands there."""
+    """The public function of Tensor's method of that name, or what else (a user's) stands there."""
     found = _own.get(name) or vars(Tensor).get(name)
     if isinstance(found, Later):
         found = getattr(Tensor, name)
-    if type(found) is FunctionType and id(found) not in GATES:
+    if type(found) is FunctionType and id(found) not in GATES and is_our_function(found):
         found = publish(found, "rushlight", name, Tensor)
         setattr(Tensor, name, found)
     return found

@@ -57,8 +57,9 @@ _NAMES = {
     "work": "Work",
 }
 _MODULES = (
-    "_composable", "algorithms", "checkpoint", "constants", "device_mesh", "distributed_c10d",
-    "elastic", "fsdp", "launch", "nn", "optim", "pipelining", "rpc", "run", "tensor",
+    "_composable", "algorithms", "autograd", "checkpoint", "constants", "device_mesh",
+    "distributed_c10d", "elastic", "fsdp", "launch", "nn", "optim", "pipelining", "rpc", "run",
+    "tensor",
 )  # fmt: skip
 _explain_missing(
     __name__,

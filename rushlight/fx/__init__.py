@@ -15,6 +15,7 @@ __all__ = [
     "replace_pattern", "symbolic_trace", "wrap",
 ]  # fmt: skip
 _explain_missing(__name__, {
+    "_symbolic_trace": ("rushlight.fx._symbolic_trace", None),
     "experimental": ("rushlight.fx.experimental", None),
     "passes": ("rushlight.fx.passes", None),
 })  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import copy
 import keyword
 import re
@@ -73,6 +72,19 @@ class _NodeList:
 
     def __len__(self) -> int:
         return self.graph._length
+
+
+class _InsertPoint:
+    """Where new nodes go, from when it is made; the end of a block puts the former place back."""
+
+    def __init__(self, graph: Graph, put: Callable[[Node], None]) -> None:
+        self.graph, self.before = graph, graph._insert
+        graph._insert = put
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *failure: object) -> None:
+        self.graph._insert = self.before
 
 
 class Graph:
@@ -207,27 +219,27 @@ class Graph:
         self._length -= 1
         to_erase._update((), {})
 
-    @contextlib.contextmanager
-    def _inserting(self, put: Callable[[Node], None]) -> Iterator[None]:
-        before, self._insert = self._insert, put
-        try:
-            yield
-        finally:
-            self._insert = before
+    def inserting_before(self, n: Node | None = None) -> _InsertPoint:
+        """New nodes come in front of `n` (of all nodes, without `n`) from now on, or in a block.
 
-    def inserting_before(self, n: Node | None = None) -> Any:
-        """A block in which new nodes come in front of `n` (of all nodes, without `n`)."""
-        return self._inserting(self._root._next.prepend if n is None else n.prepend)
+        Raises: AssertionError for a node of another graph.
+        """
+        if n is None:
+            return self.inserting_after(self._root)
+        if n.graph is not self:
+            raise AssertionError("Node to insert before is not in graph.")
+        return _InsertPoint(self, n.prepend)
 
-    def inserting_after(self, n: Node | None = None) -> Any:
-        """A block in which new nodes come behind `n` (behind all nodes, without `n`)."""
-        last = [self._root._prev if n is None else n]
+    def inserting_after(self, n: Node | None = None) -> _InsertPoint:
+        """New nodes come right behind `n` (behind all, without `n`) from now on, or in a block.
 
-        def put(node: Node) -> None:
-            last[0].append(node)
-            last[0] = node
-
-        return self._inserting(put)
+        Raises: AssertionError for a node of another graph.
+        """
+        if n is None:
+            return self.inserting_before(self._root)
+        if n.graph is not self:
+            raise AssertionError("Node to insert after is not in graph.")
+        return _InsertPoint(self, n.append)
 
     def eliminate_dead_code(self, is_impure_node: Callable[[Node], bool] | None = None) -> bool:
         """Remove the nodes whose results nobody uses; says whether there were any."""

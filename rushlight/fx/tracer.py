@@ -44,8 +44,11 @@ class Tracer(TracerBase):
                  if not name.startswith("_") and callable(one)]  # fmt: skip
         self.autowrap_functions = (*inner, *autowrap_functions)
         self.param_shapes_constant = param_shapes_constant
+        # Torch's names of these two, for tracers whose `trace` is their own.
+        self._autowrap_search = list(autowrap_modules)
+        self._autowrap_function_ids = {id(one) for one in self.autowrap_functions}
         self.module_stack: dict[str, Any] = {}
-        self.tensor_attrs: dict[int, str] = {}
+        self.tensor_attrs: dict[Any, str] = {}
 
     def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:
         """Whether a call of the module is one node."""
@@ -104,13 +107,13 @@ class Tracer(TracerBase):
 
     def _tensor_name(self, tensor: Any) -> str:
         """Where the module holds a tensor; a constant of the code is given a place."""
-        if id(tensor) not in self.tensor_attrs:
+        if tensor not in self.tensor_attrs:
             number = 0
             while hasattr(self.root, f"_tensor_constant{number}"):
                 number += 1
             setattr(self.root, f"_tensor_constant{number}", tensor)
-            self.tensor_attrs[id(tensor)] = f"_tensor_constant{number}"
-        return self.tensor_attrs[id(tensor)]
+            self.tensor_attrs[tensor] = f"_tensor_constant{number}"
+        return self.tensor_attrs[tensor]
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -138,7 +141,7 @@ class Tracer(TracerBase):
     def _collect(self, module: Any, prefix: tuple[str, ...]) -> None:
         for name, value in (*vars(module).items(), *module._buffers.items()):
             if isinstance(value, rl.Tensor) and not isinstance(value, rl.nn.Parameter):
-                self.tensor_attrs[id(value)] = ".".join((*prefix, name))
+                self.tensor_attrs[value] = ".".join((*prefix, name))
         for name, part in module.named_children():
             self._collect(part, (*prefix, name))
 

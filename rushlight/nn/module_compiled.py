@@ -29,6 +29,12 @@ class OptimizedModule(Module):
     def training(self, value: bool) -> None:
         self.__dict__["_modules"]["_orig_mod"].training = value
 
+    @property
+    def dynamo_ctx(self) -> Callable[[Callable], Callable]:
+        """What compiles a function as the module was: trainers use it for their other steps."""
+        kind, (_, *settings) = self.__dict__["_call"].__reduce__()
+        return lambda function: kind(function, *settings)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the module through its compiled programs."""
         return self.__dict__["_call"](*args, **kwargs)

@@ -11,16 +11,28 @@ from typing import Any
 __all__ = ["consume_prefix_in_state_dict_if_present"]
 
 
-def repeated(times: int) -> Callable[[Any], tuple]:
-    """A function that repeats a single value `times` times and leaves a sequence as a tuple."""
+def _ntuple(n: int, name: str = "parse") -> Callable[[Any], tuple]:
+    """A function that repeats a single value `n` times and leaves a sequence as a tuple."""
 
-    def spread(value: Any) -> tuple:
-        return tuple(value) if isinstance(value, Iterable) else (value,) * times
+    def spread(x: Any) -> tuple:
+        return tuple(x) if isinstance(x, Iterable) else (x,) * n
 
+    spread.__name__ = name
     return spread
 
 
-_single, _pair, _triple, _quadruple = map(repeated, (1, 2, 3, 4))
+repeated = _ntuple
+_single, _pair = _ntuple(1, "_single"), _ntuple(2, "_pair")
+_triple, _quadruple = _ntuple(3, "_triple"), _ntuple(4, "_quadruple")
+
+
+def _reverse_repeat_tuple(t: tuple, n: int) -> tuple:
+    """The elements in the other order, each `n` times: paddings of dimensions as `pad` takes them.
+
+    >>> _reverse_repeat_tuple((1, 2), 2)
+    (2, 2, 1, 1)
+    """
+    return tuple(x for x in reversed(t) for _ in range(n))
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:

@@ -81,3 +81,24 @@ def test_a_model_that_is_exported_knows_it() -> None:
     seen: list[tuple[bool, bool]] = []
     torch.export.export(Told(), (torch.ones(2),))
     assert set(seen) >= {(True, True)} and not compiler.is_exporting()
+
+
+@pytest.mark.parametrize("backend", [None, "eager", lambda graph, inputs: graph.forward])
+def test_the_context_of_a_compiled_module_compiles_its_other_steps(backend) -> None:
+    """Trainers compile `training_step` and its kin with the module's own settings."""
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return x * 2
+
+        def step(self, x):
+            return self.forward(x).sum()
+
+    net = Net()
+    around = torch.compile(net, **({} if backend is None else {"backend": backend}))
+    step = around.dynamo_ctx(net.step)
+    assert type(step).__name__ in ("Compiled", "Segmented") and step is not net.step
+    assert type(step).__mro__[-2] is type(around.__dict__["_call"]).__mro__[-2]
+    assert step(torch.ones(3)) == 6 and step.backend == around.__dict__["_call"].backend
+    net.step = step
+    assert net.step(torch.ones(2)) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import operator
 import pickle
 
@@ -196,3 +197,90 @@ def test_functions_of_a_proxy_outside_a_trace() -> None:
     assert torch.broadcast_tensors in calls
     run = fx.GraphModule(torch.nn.Module(), graph)
     assert run(torch.ones(2, 3), torch.zeros(2, 1)).tolist() == [[2.0], [2.0]]
+
+
+def test_nodes_go_where_torch_puts_them() -> None:
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    y = graph.call_function(torch.relu, (x,))
+
+    def added(*functions):
+        for function in functions:
+            last = graph.call_function(function, (x,))
+        return last
+
+    with graph.inserting_after(x):
+        added(torch.sin, torch.cos)  # each right behind x
+    with graph.inserting_before(y):
+        added(torch.sinh, torch.cosh)
+    with graph.inserting_after():
+        added(torch.tan, torch.tanh)
+    with graph.inserting_before():
+        added(torch.exp, torch.log)
+    graph.inserting_after(y)  # holds without a block too
+    graph.inserting_after(added(torch.abs))
+    added(torch.neg)
+    assert " ".join(node.name for node in graph.nodes) == (
+        "log exp x cos sin sinh cosh relu abs_1 neg tan tanh"
+    )
+    for put in (fx.Graph().inserting_after, fx.Graph().inserting_before):
+        with pytest.raises(AssertionError, match=r"^Node to insert (after|before) is not in graph"):
+            put(y)
+
+
+def test_a_tracer_may_bring_a_trace_of_its_own() -> None:
+    """As graph libraries do, with what torch.fx._symbolic_trace has for it."""
+    inner = importlib.import_module("rushlight.fx._symbolic_trace")
+
+    class Whole:
+        def __call__(self, x):
+            return F.relu(x)
+
+    class Tracing(fx.Tracer):
+        @inner.compatibility(is_backward_compatible=True)
+        def trace(self, root, concrete_args=None):
+            self.root, self.graph = root, inner.Graph(tracer_cls=type(self))
+            self.tensor_attrs = {root.table: "table"}
+            self.module_stack = {}
+            function, args = self.create_args_for_root(type(root).forward, True, concrete_args)
+            assert isinstance(function, inner.FunctionType)
+
+            def call(module, *given, **named):
+                def forward(*given, **named):
+                    return inner._orig_module_call(module, *given, **named)
+
+                return self.call_module(module, forward, given, named)
+
+            def whole(own, x):
+                return self.create_proxy("call_function", operator.neg, (x,), {})
+
+            with inner._Patcher() as patcher:
+                patcher.patch_method(nn.Module, "__call__", call, deduplicate=False)
+                patcher.patch_method(Whole, "__call__", whole, deduplicate=False)
+                inner._patch_wrapped_functions(patcher)
+                inner._autowrap_check(patcher, function.__globals__, self._autowrap_function_ids)
+                for module in self._autowrap_search:
+                    inner._autowrap_check(patcher, module.__dict__, self._autowrap_function_ids)
+                self.create_node("output", "output", (self.create_arg(function(*args)),), {})
+            return self.graph
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.whole = nn.Linear(2, 2), Whole()
+            self.register_buffer("table", torch.ones(2))
+
+        def forward(self, x):
+            return cat([F.relu(self.layer(x)) + self.table, self.whole(x)])
+
+    net = Net()
+    graph = Tracing().trace(net)
+    assert [(node.op, node.name) for node in graph.nodes] == [
+        ("placeholder", "x"), ("call_module", "layer"), ("call_function", "relu"),
+        ("get_attr", "table"), ("call_function", "add"), ("call_function", "neg"),
+        ("call_function", "cat"), ("output", "output"),
+    ]  # fmt: skip
+    x = torch.randn(1, 2)
+    expected = torch.cat([net.layer(x).relu() + 1, -x])
+    assert torch.equal(fx.GraphModule(net, graph)(x), expected)
+    assert torch.equal(net.whole(x), x.relu()), "everything is back in its place"

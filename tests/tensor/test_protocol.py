@@ -194,3 +194,29 @@ def test_matplotlib_draws_tensors() -> None:
     assert [bar.get_height() for bar in heights] == [1, 3]
     axes.imshow(torch.rand(3, 3))
     pyplot.close(figure)
+
+
+def test_a_method_that_a_user_gave_tensors_is_no_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in torch, no handler is asked for it: those of unlike classes would all decline."""
+    monkeypatch.setattr(torch.Tensor, "label_as", lambda self, other: other.label, raising=False)
+    asked: list[str] = []
+
+    class Seen(torch.Tensor):
+        @classmethod
+        def __torch_function__(
+            cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            asked.append(func.__name__)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    class First(Seen):
+        label = "first"
+
+    class Second(Seen):
+        label = "second"
+
+    first: Any = torch.ones(2).as_subclass(First)
+    second: Any = torch.ones(2).as_subclass(Second)
+    assert (first.label_as(second), second.label_as(first)) == ("second", "first")
+    assert asked == []
+    assert first.sum() == 2 and asked[0] == "sum"

@@ -22,4 +22,6 @@ __all__ = [
     "distribute_tensor", "empty", "full", "init_device_mesh", "ones", "rand", "randn", "zeros",
 ]  # fmt: skip
 
-_explain_missing(__name__, {"parallel": (f"{__name__}.parallel", None)})
+_explain_missing(__name__, {
+    "experimental": (f"{__name__}.experimental", None), "parallel": (f"{__name__}.parallel", None),
+})  # fmt: skip

@@ -1,0 +1,65 @@
+"""Modules of torch that only libraries import; the expected values are torch 2.13's answers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+
+import rushlight as torch
+import rushlight.compat
+
+
+def module(name: str) -> Any:
+    """torch's module of that name, as a library gets it."""
+    rushlight.compat.install()
+    try:
+        return importlib.import_module(name)
+    finally:
+        rushlight.compat.uninstall()
+
+
+def test_tuples_of_sizes() -> None:
+    utils = module("torch.nn.modules.utils")
+    assert utils._ntuple(3)(2) == (2, 2, 2)
+    assert utils._ntuple(2)([1, 2, 3]) == (1, 2, 3)
+    assert utils._ntuple(2)("ab") == ("a", "b")
+    assert utils._ntuple(2, "n").__name__ == "n" and utils._ntuple(3).__name__ == "parse"
+    assert utils._pair.__name__ == "_pair" and utils._quadruple(0) == (0, 0, 0, 0)
+    assert utils._reverse_repeat_tuple((1, 2, 3), 2) == (3, 3, 2, 2, 1, 1)
+
+
+def test_lists_of_tensors_are_grouped_by_the_first() -> None:
+    utils = module("torch.utils._foreach_utils")
+    one, two, three = torch.ones(1), torch.ones(1, dtype=torch.float64), torch.ones(2)
+    found = utils._group_tensors_by_device_and_dtype([[one, two, three], [two, None, None]], True)
+    cpu = torch.device("cpu")
+    assert set(found) == {(cpu, torch.float32), (cpu, torch.float64)}
+    (firsts, seconds), places = found[cpu, torch.float32]
+    assert firsts[0] is one and firsts[1] is three and places == [0, 2]
+    assert seconds[0] is two and seconds[1] is None
+    assert utils._group_tensors_by_device_and_dtype([[one], []]) == {
+        (cpu, torch.float32): ([[one], []], [])
+    }
+    for lists in ([], [[one], [one, one]], [[None]]):
+        with pytest.raises(RuntimeError, match=r"^(Expected|Tensors of the first list)"):
+            utils._group_tensors_by_device_and_dtype(lists)
+    assert utils._has_foreach_support([one], cpu)
+    assert not utils._has_foreach_support([torch.nn.Parameter(one)], cpu)
+
+
+def test_extensions_in_cpp_are_refused_so_that_libraries_fall_back() -> None:
+    extension = module("torch.utils.cpp_extension")
+    assert extension.CUDA_HOME is None and extension.IS_HIP_EXTENSION is False
+    with pytest.raises(RuntimeError, match="extension 'fast'"):
+        extension.load(name="fast", sources=["a.cpp"], verbose=True)
+    with pytest.raises(RuntimeError, match="extension 'fast'"):
+        extension.load_inline("fast", "int f();")
+
+
+def test_gradients_across_processes_are_said_to_be_missing() -> None:
+    autograd = module("torch.distributed.autograd")
+    assert autograd.is_available() is False
+    with pytest.raises(RuntimeError, match=r"^Need to initialize distributed autograd"):
+        autograd.context()
