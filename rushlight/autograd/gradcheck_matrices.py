@@ -66,7 +66,9 @@ def by_differences(
             low = run()
             x[place] = before
             rows.append([(b - a) / (2 * eps) for a, b in zip(low, high)])
-    return [np.stack([row[k].ravel() for row in rows]) for k in range(len(rows[0]))] if rows else []
+    if not rows:  # nothing to move
+        return [np.zeros((0, y.size), y.dtype) for y in run()]
+    return [np.stack([row[k].ravel() for row in rows]) for k in range(len(rows[0]))]
 
 
 def by_backward(y: Tensor, x: Tensor) -> np.ndarray:
@@ -120,8 +122,11 @@ def _real(y: Tensor) -> bool:
 
 def by_forward(func: Callable[..., Any], xs: Sequence[Any], place: int) -> list[np.ndarray]:
     """The same matrices from forward mode, one for every floating-point output."""
-    rows = [_tangents(func, xs, place, wrap(unit)) for unit in units(xs[place]._array)]
-    return [np.stack([row[k] for row in rows]) for k in range(len(rows[0]))] if rows else []
+    x = xs[place]._array
+    rows = [_tangents(func, xs, place, wrap(unit)) for unit in units(x)]
+    if not rows:  # no direction to go: as many columns as the outputs have elements
+        return [one[None][:0] for one in _tangents(func, xs, place, wrap(np.zeros_like(x)))]
+    return [np.stack([row[k] for row in rows]) for k in range(len(rows[0]))]
 
 
 def _tangents(func: Callable[..., Any], xs: Sequence[Any], place: int, unit: Any) -> list[Any]:
