@@ -102,11 +102,23 @@ def _pull(cls: type, g: Any, entry: Entry) -> list[Any]:
         )
     ctx._entry = entry
     try:
-        found = cls.backward(ctx, *given)
+        found = backward_of(cls)(ctx, *given)
     finally:
         ctx._entry = None
     grads = _checked(f"{cls.__name__}Backward", ctx, found, entry)
     return [one._array if raw and isinstance(one, Tensor) else one for one in grads]
+
+
+def backward_of(cls: Any) -> Callable[..., Any]:
+    """The user's backward, which may be called vjp."""
+    if cls.vjp is Function.vjp:
+        return cls.backward
+    if cls.backward is not Function.backward:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You"
+            " should only implement one of them."
+        )
+    return cls.vjp
 
 
 def _checked(name: str, ctx: Any, found: Any, entry: Entry) -> list[Any]:
@@ -213,6 +225,16 @@ class Function(metaclass=_FunctionMeta):
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom autograd.Function"
             " to use it with backward mode AD."
+        )
+
+    vjp = backward  # which may be called so
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """The rule for a batch: the outputs, and the mapped dimension of each."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or"
+            " set generate_vmap_rule=True."
         )
 
     setup_context: Callable[..., Any] | None = None

@@ -16,7 +16,7 @@ from ..ops.reduce import sum as sum_of
 from ..ops.structure import expand
 from .batched import Batched
 from .dual import Dual
-from .function import FunctionCtx, unlisted, without_values
+from .function import Function, FunctionCtx, backward_of, unlisted, without_values
 from .levels import Level, entered
 from .nested import Nested
 from .vmap import first
@@ -135,7 +135,7 @@ def _zeros(x: Tensor) -> Tensor:
 
 
 def _batched(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
-    has_vmap = hasattr(cls, "vmap")
+    has_vmap = cls.vmap is not Function.vmap
     if cls.generate_vmap_rule and has_vmap:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an"
@@ -211,7 +211,7 @@ def _record_batch(
                 None if one is None else wrap(Batched(here, one if isinstance(one, Tensor)
                                                       else wrap(one))) for one in gs
             ]  # fmt: skip
-            found = cls.backward(ctx, *given)
+            found = backward_of(cls)(ctx, *given)
             found = found if isinstance(found, tuple) else (found,)
             sums = [_collected(found[i], here, mapped[i]) for i in places]
         return [one._array if raw and one is not None else one for one in sums]

@@ -354,3 +354,38 @@ def test_pytrees_under_torchs_name() -> None:
     doubled = trees.tree_map_only(float, lambda x: 2 * x, {"a": Box(1.0), "b": "text"})
     assert doubled["a"].content == 2.0 and doubled["b"] == "text"
     assert grad(lambda box: (box.content**2).sum())(Box(rl.ones(2))).content.tolist() == [2.0, 2.0]
+
+
+class NamedVjp(rl.autograd.Function):
+    @staticmethod
+    def forward(x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def vjp(ctx: Any, g: Any) -> Any:
+        return 2 * g
+
+
+class NamedTwice(NamedVjp):
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g
+
+
+def test_backward_may_be_called_vjp_but_not_both() -> None:
+    x = rl.ones(2, requires_grad=True)
+    NamedVjp.apply(x).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match="Implementing both 'backward' and 'vjp'"):
+        NamedTwice.apply(x).sum().backward()
+
+
+def test_every_function_has_a_rule_for_batches_that_says_there_is_none() -> None:
+    with pytest.raises(NotImplementedError, match="override the vmap staticmethod or set"):
+        NamedVjp.vmap(None, (0,), rl.ones(2))
+    with pytest.raises(RuntimeError, match="does not have vmap support"):
+        rl.vmap(NamedVjp.apply)(rl.ones(2))

@@ -32,7 +32,7 @@ def test_limits_refuse_other_types(ask: Any, words: str) -> None:
 
 @pytest.mark.parametrize("given", [(-1,), ("cpu", -1), ("cuda", -2)])
 def test_devices_have_no_negative_numbers(given: Any) -> None:
-    with pytest.raises(RuntimeError, match="^Device index must not be negative"):
+    with pytest.raises(RuntimeError, match="Device index must not be negative"):
         torch.device(*given)
     assert torch.device("cuda:1").index == 1
 
