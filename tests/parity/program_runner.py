@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "programs"
+PUNCTUATION = re.compile(r"[][(){},:\s]+")
 NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
 
 
@@ -30,6 +31,9 @@ def same_text(ours: str, theirs: str) -> bool:
     """Equal text; printed numbers may differ by one unit of the last printed place."""
     if ours == theirs:
         return True
+    if sys.version_info >= (3, 12) and "OrderedDict(" in theirs:
+        # Python's own text of it is another there; answers are those of 3.11
+        ours, theirs = PUNCTUATION.sub(" ", ours), PUNCTUATION.sub(" ", theirs)
     if NUMBER.sub("#", ours) != NUMBER.sub("#", theirs):
         return False
     pairs = zip(NUMBER.findall(ours), NUMBER.findall(theirs))
