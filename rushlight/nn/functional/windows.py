@@ -9,7 +9,6 @@ import rushlight as rl
 
 from ...functions import neural as n
 from .averaging import averaged
-from .pooling import sizes_of
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
@@ -265,32 +264,74 @@ def adaptive_max_pool3d_with_indices(
 
 def _starts(size: int, kernel: int, out: int, sample: Tensor) -> list[tuple[int, int]]:
     """Windows of one length at uneven steps, moved by the random sample (in its precision)."""
-    if out == 1:
-        return [(size - kernel, size)]
+    if out <= 1:
+        return [(size - kernel, size)][:out]
     alpha = sample.new_tensor((size - kernel) / (out - 1))
     steps = (rl.arange(out - 1, dtype=sample.dtype) + sample) * alpha
     starts = (steps.long() - (sample * alpha).long()).tolist()
     return [(start, start + kernel) for start in (*starts, size - kernel)]
 
 
+def _fraction_of(value: Any, dims: int, name: str, argument: str) -> Sizes:
+    """One number per dimension, with torch's error for another number of them."""
+    found = (value,) * dims if isinstance(value, int) else tuple(int(one) for one in value)
+    if len(found) not in (1, dims):
+        three = "three " if dims == 3 else ""
+        raise RuntimeError(
+            f"{name}: {argument} must either be a single Int or tuple of {three}Ints"
+        )
+    return found * dims if len(found) == 1 else found
+
+
 def _fractional_sizes(
-    dims: int, name: str, size: tuple[int, ...], kernel: tuple[int, ...], output_size: Any,
-    output_ratio: Any,
-) -> tuple[int, ...]:  # fmt: skip
-    """The sizes of the result, given as such or as shares of the input's; windows must fit."""
+    dims: int, name: str, size: tuple[int, ...], output_size: Any, output_ratio: Any
+) -> tuple[int, ...]:
+    """The sizes of the result, given as such or as shares of the input's."""
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
-    if output_size is None:
-        ratio = (output_ratio,) * dims if isinstance(output_ratio, float) else tuple(output_ratio)
-        out = tuple(int(a * b) for a, b in zip(size, ratio))
-    else:
-        out = sizes_of(output_size, dims, name, "output_size")
-    for label, a, k, o in zip(("time", "height", "width")[-dims:], size, kernel, out):
-        if o + k - 1 > a:
+    if output_size is not None:
+        return _fraction_of(output_size, dims, name, "output_size")
+    number = isinstance(output_ratio, (int, float))
+    ratio = (output_ratio,) * dims if number else tuple(output_ratio)
+    if len(ratio) != dims:
+        raise ValueError(
+            f"{name} requires output_ratio to either be a single Int or tuple of Ints."
+        )
+    return tuple(int(a * b) for a, b in zip(size, ratio))
+
+
+def _check_fractional(input: Tensor, dims: int, name: str, kernel: Sizes, out: Sizes) -> None:
+    shape, name = list(input.shape), f"{name}_out()" if dims == 3 else f"{name}()"
+    if len(shape) not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{name}: Expected {dims + 1}D or {dims + 2}D tensor, but got: {shape}")
+    for dim in range(1, len(shape)):
+        if not shape[dim]:
             raise RuntimeError(
-                f"{name}(): pool {label} {k} too large relative to input {label} {a}"
+                f"{name}: Expected input to have non-zero size for non-batch dimensions, but got"
+                f"{shape} with dimension {dim} being empty."
             )
-    return out
+    spare = dims - 2  # in three dimensions torch wants one place more than the windows take
+    for label, a, k, o in zip(("time", "height", "width")[-dims:], shape[-dims:], kernel, out):
+        if o + k - 1 + spare > a:
+            raise RuntimeError(f"{name}: pool {label} {k} too large relative to input {label} {a}")
+    if min(out) < 0:
+        whole = [*shape[:-dims], *out]
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {whole}")
+
+
+def _check_samples(samples: Tensor, batch: Tensor, dims: int) -> None:
+    """Refuse random numbers that are not (N, C, dims) of the input's type."""
+    if samples.dtype is not batch.dtype:
+        raise RuntimeError("Expect _random_samples to have the same dtype as input")
+    if samples.ndim != 3:
+        raise RuntimeError(f"Expect _random_samples to have 3 dimensions, got {samples.ndim}")
+    count, channels, places = samples.shape
+    if count < batch.shape[0]:
+        raise RuntimeError("Expect _random_samples.size(0) no less then input batch size.")
+    if channels != batch.shape[1]:
+        raise RuntimeError("Expect _random_samples.size(1) equals to input channel size.")
+    if places != dims:
+        raise RuntimeError(f"Expect _random_samples.size(2) equals to {dims}; got {places}.")
 
 
 def _fractional(
@@ -298,12 +339,18 @@ def _fractional(
     indices: bool, samples: Any,
 ) -> Any:  # fmt: skip
     name = f"fractional_max_pool{dims}d"
-    kernel = sizes_of(kernel_size, dims, name, "kernel_size")
     size = tuple(input.shape[-dims:])
-    out = _fractional_sizes(dims, name, size, kernel, output_size, output_ratio)
+    out = _fractional_sizes(dims, name, size, output_size, output_ratio)
+    kernel = _fraction_of(kernel_size, dims, name, "kernel_size")
+    _check_fractional(input, dims, name, kernel, out)
     batch = input if input.ndim == dims + 2 else input.unsqueeze(0)
     if samples is None:
         samples = rl.rand(*batch.shape[:2], dims, dtype=input.dtype)
+    _check_samples(samples, batch, dims)
+    shape = (*input.shape[:-dims], *out)
+    if not batch.shape[0] or 0 in out:
+        y = input.new_zeros(shape) + input.sum()
+        return (y, y.long()) if indices else y
     rows = []
     for image, image_samples in zip(batch, samples):
         for plane, sample in zip(image, image_samples):
@@ -311,10 +358,6 @@ def _fractional(
             turned = reversed(list(sample)) if dims == 2 else sample
             bounds = [_starts(*one) for one in zip(size, kernel, out, turned)]
             rows.append(_maxima(dims, plane.unsqueeze(0).unsqueeze(0), bounds, True))
-    shape = (*input.shape[:-dims], *out)
-    if not rows:
-        y = input.new_zeros(shape) + input.sum()
-        return (y, y.long()) if indices else y
     y = rl.cat([row[0] for row in rows]).reshape(shape)
     return (y, rl.cat([row[1] for row in rows]).reshape(shape)) if indices else y
 
