@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+import rushlight as rl
+
 from ..core import dtypes
 from ..core.shapes import Size
 from ..core.tensor import Tensor
@@ -344,6 +346,15 @@ class Writer:
             return Call("torch._utils", "_rebuild_meta_tensor_no_storage", *arguments)
         found = tensors.stored(value)
         kind = found.dtype
+        storage = self._place(found, kind)
+        requires_grad = value.requires_grad and not tensors.is_parameter(value)
+        window = (found.offset, found.shape, found.strides, requires_grad, OrderedDict())
+        if kind.name not in tensors.STORAGE_OF:
+            return Call("torch._utils", "_rebuild_tensor_v3", storage, *window, kind)
+        return Call("torch._utils", "_rebuild_tensor_v2", storage, *window)
+
+    def _place(self, found: tensors.Stored, kind: dtypes.dtype, plain: bool = False) -> _Storage:
+        """Where in the file the bytes are, which is written once and read as one type."""
         index, first = self.keys.setdefault(found.key, (len(self.storages), kind))
         if index == len(self.storages) or not found.data:
             index = len(self.storages)
@@ -354,14 +365,17 @@ class Writer:
                 "Cannot save multiple tensors or storages that view the same data as different"
                 " types"
             )
-        requires_grad = value.requires_grad and not tensors.is_parameter(value)
-        window = (found.offset, found.shape, found.strides, requires_grad, OrderedDict())
         typed = tensors.STORAGE_OF.get(kind.name)
-        if typed is None:
-            storage = _Storage(Tag(("torch.storage", "UntypedStorage")), index, len(found.data))
-            return Call("torch._utils", "_rebuild_tensor_v3", storage, *window, kind)
-        storage = _Storage(Tag(("torch", typed)), index, len(found.data) // kind.itemsize)
-        return Call("torch._utils", "_rebuild_tensor_v2", storage, *window)
+        if typed is None or plain:
+            return _Storage(Tag(("torch.storage", "UntypedStorage")), index, len(found.data))
+        return _Storage(Tag(("torch", typed)), index, len(found.data) // kind.itemsize)
+
+    def _bare_storage(self, value: Any) -> Step:
+        """A storage that stands for itself."""
+        plain = isinstance(value, rl.UntypedStorage)
+        kind = rl.uint8 if plain else value.dtype
+        found = tensors.stored_bytes(value if plain else value.untyped())
+        yield from self._storage(self._place(found, kind, plain))
 
     def _storage(self, value: _Storage) -> Step:
         parts = ("storage", value.tag, str(value.index), "cpu", value.numel)
@@ -424,4 +438,5 @@ PARTS: dict[type, Any] = {
     dtypes.layout: Writer._layout,
     np.ndarray: Writer._array, _NumpyType: Writer._numpy_dtype, _Storage: Writer._storage,
     Instance: Writer._instance, Reduced: Writer._reduced,
+    rl.UntypedStorage: Writer._bare_storage, rl.TypedStorage: Writer._bare_storage,
 }  # fmt: skip

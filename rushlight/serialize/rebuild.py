@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.names import class_path
-from . import definition
+from . import definition, tensors
 from .errors import CheckpointError, short
 from .makers import (
     KNOWN,
@@ -57,6 +57,7 @@ class Rebuilder:
         self.open: set[int] = set()
         self.path: list[str] = []
         self.loose: set[Storage] = set()  # named, but so far under no tensor
+        self.under: set[int] = set()  # the storages, by their nodes, that calls are made with
 
     def known(self, module: str, name: str) -> bool:
         """Whether the tag may appear in a file at all."""
@@ -169,6 +170,9 @@ class Rebuilder:
                 if old not in ([], [None]):
                     raise CheckpointError("a storage that is a view of another; refused")
                 storage = Storage(*found[1:5])
+                if id(node) not in self.under:
+                    kind = storage.kind.dtype or dtypes.uint8
+                    return tensors.storage_over(self.storage(storage, kind), kind)
                 self.loose.add(storage)
                 return storage
         raise CheckpointError("the pickle refers to something that is no tensor storage; refused")
@@ -176,6 +180,9 @@ class Rebuilder:
     def _call(self, node: Call) -> Walk:
         full = full_name(node.tag)
         maker = KNOWN.get(full)
+        for part in node.arguments:  # a tensor's own, or those of one with attributes
+            inner = part if type(part) is tuple else (part,)
+            self.under.update(id(one) for one in inner if type(one) is Persistent)
         arguments = yield from self._parts(node.arguments, [], named=False)
         if not callable(maker) or isinstance(maker, type) or (node.new and maker not in _AS_NEW):
             made = self._user_object(full, arguments, node.new)

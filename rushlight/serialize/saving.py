@@ -25,7 +25,7 @@ def save(
     """Save tensors, numbers, text, containers of them, or a model, to a file.
 
     A path is replaced in one step: a crash, a kill or a full disk leaves the old file as it was.
-    Tensors that share memory still do when loaded. A name ending in `.safetensors` is written in
+    Tensors and storages that share memory still do when loaded. A name ending in `.safetensors` is written in
     that format (a flat dict of tensors); any other in torch's. A model is stored as data (see
     `definition.py`): class names, attributes, weights. Objects of other classes are stored as the
     class's name and what they are made of; `load` asks for `add_safe_globals([the class])`.

@@ -66,6 +66,13 @@ def stored(tensor: Tensor) -> Stored:
     return Stored((low, high), data, kind, offset, array.shape, strides, root)
 
 
+def stored_bytes(storage: Any) -> Stored:
+    """The bytes of a storage; those of a part of one are a run of their own."""
+    found = stored(wrap(np.asarray(storage)))
+    whole = found.offset == 0 and found.shape == (len(found.data),)
+    return found if whole else stored(wrap(np.array(storage)))
+
+
 def _native(array: np.ndarray, root: np.ndarray) -> bool:
     return array.dtype.isnative and root.dtype.isnative
 
@@ -137,6 +144,13 @@ def window(data: np.ndarray, kind: dtypes.dtype, offset: Any, shape: Any, stride
         steps = tuple(stride * item for stride in strides)
         array = np.ndarray(shape, kind.numpy, data, offset * item, steps)
     return wrap(array)
+
+
+def storage_over(data: np.ndarray, kind: dtypes.dtype) -> Any:
+    """A storage over the bytes `data`, without a copy."""
+    whole = wrap(data).untyped_storage()  # of a mapped file, all of it
+    start = data.ctypes.data - whole.data_ptr() if data.size else 0
+    return rl.TypedStorage(wrap_storage=whole[start : start + data.size], dtype=kind)
 
 
 def parameter(data: Tensor, requires_grad: bool) -> Any:

@@ -69,8 +69,10 @@ ABUSES = {
     "codec": b"\x80\x02c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.",
     "items of a size": b"\x80\x02ctorch\nSize\n)\x85RX\x01\x00\x00\x00aNs.",
     "factory": b"\x80\x02ccollections\ndefaultdict\nctorch\nSize\n\x85R.",
-    "bare storage": b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000"
-    b"X\x03\x00\x00\x00cpuK\x04tQ.",
+    "storage of another size": b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
+    b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x05tQ.",
+    "storage in a call": b"\x80\x02ccollections\nOrderedDict\n(X\x07\x00\x00\x00storage"
+    b"ctorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ\x85R.",
     "other persistent": b"\x80\x02X\x01\x00\x00\x00aQ.",
     "unhashable": b"\x80\x02}]K\x01s.",
     "no stop": b"\x80\x02N",

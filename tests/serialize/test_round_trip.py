@@ -328,3 +328,19 @@ def test_the_version_is_saved_as_text_and_read_from_torchs_files(tmp_path):
     for made in b"R", b"\x81":  # called, or by __new__ as torch writes it
         asked = b"\x80\x02ctorch.torch_version\nTorchVersion\n" + text + b"\x85" + made + b"."
         assert loaded(with_pickle(asked)) > (2, 9)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("kind", [rl.float32, rl.bfloat16, rl.bool, rl.complex64, rl.uint16])
+def test_storages_come_back_and_share_memory_with_their_tensors(kind, mapped, tmp_path):
+    values = rl.ones(6).to(kind)
+    part = rl.arange(6).to(rl.uint8).untyped_storage()[2:4]
+    save({"bare": values.storage(), "view": values[2:4], "part": part}, tmp_path / "s.pt")
+    back = load(tmp_path / "s.pt", mmap=mapped)
+    if kind is rl.uint16:  # a type without a storage of its own in torch: plain bytes
+        assert back["bare"].tolist() == values.untyped_storage().tolist()
+    else:
+        assert (back["bare"].tolist(), back["bare"].dtype) == (values.tolist(), kind)
+    back["view"][0] = 0
+    assert values.storage().tolist() == [1] * 6 != back["bare"].tolist()
+    assert back["part"].tolist() == [2, 3]
