@@ -15,11 +15,13 @@ UNARY = (
     " neg reciprocal round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc"
 ).split()
 BINARY = "add sub mul div clamp_min clamp_max maximum minimum pow mm".split()
-PLAIN = ("clone", "norm", "max")  # without an in-place form
+PLAIN = ("clone", "max")  # without an in-place form
 TERNARY = ("addcmul", "addcdiv")
 _CLAMPS = {"maximum": "clamp_min", "minimum": "clamp_max", "maximum_": "clamp_min_",
            "minimum_": "clamp_max_"}  # fmt: skip
 _METHODS = {"maximum_": "clamp_min_", "minimum_": "clamp_max_"}  # Tensor has no maximum_
+
+_OTHERS = {"scalar", "scalars", "tensor", "exponent"}  # torch's names of a second operand
 
 Tensors = Sequence[Tensor]
 Family = Callable[..., Any]
@@ -46,6 +48,13 @@ def _spread(other: Any, count: int) -> Sequence[Any]:
     return other if isinstance(other, (list, tuple)) else [other] * count
 
 
+def _second(name: str, other: Any, named: dict[str, Any]) -> Any:
+    """The second operand by one of torch's names for it."""
+    if other is not None or len(named) != 1 or not named.keys() <= _OTHERS:
+        raise TypeError(f"_foreach_{name}() received an invalid combination of arguments")
+    return next(iter(named.values()))
+
+
 def _gathered(name: str, results: list[Any]) -> Any:
     return results if name.endswith("_") else tuple(results)
 
@@ -66,7 +75,8 @@ def _binary(name: str) -> Family:
         method = _CLAMPS[name] if number else _METHODS.get(name, name)
         return getattr(one, method)(other, **options)
 
-    def each(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+    def each(self: Any, other: Any = None, *, alpha: Any = 1, **named: Any) -> Any:
+        other = _second(name, other, named) if named or other is None else other
         first = self if isinstance(self, (list, tuple)) else [self] * len(other)
         _check(first, other)
         options = {} if alpha == 1 else {"alpha": alpha}
@@ -100,6 +110,12 @@ def _foreach_copy_(self: Tensors, src: Tensors, non_blocking: bool = False) -> A
     """Write each tensor of `src` into the one at its place."""
     _check(self, src)
     return [one.copy_(other) for one, other in zip(self, src, strict=True)]
+
+
+def _foreach_norm(self: Tensors, ord: Any = 2, dtype: Any = None) -> Any:
+    """The norm of each tensor: the sum of |x|^ord, to the power of 1 / ord."""
+    _check(self)
+    return tuple(one.norm(ord, dtype=dtype) for one in self)
 
 
 def _foreach_powsum(self: Tensors, ord: Any = 2, dtype: Any = None) -> Any:

@@ -63,3 +63,10 @@ def test_gradients_across_processes_are_said_to_be_missing() -> None:
     assert autograd.is_available() is False
     with pytest.raises(RuntimeError, match=r"^Need to initialize distributed autograd"):
         autograd.context()
+
+
+def test_versions_and_the_types_of_loaders_arguments() -> None:
+    assert module("torchvision").__version__.startswith("0.28")
+    loaders = module("torch.utils.data.dataloader")
+    assert loaders._worker_init_fn_t.__args__ == (int, None)
+    assert loaders._collate_fn_t.__args__[1] is Any

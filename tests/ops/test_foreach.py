@@ -64,6 +64,12 @@ def test_functions_of_several_lists() -> None:
         [torch.lerp(a, b, 0.25) for a, b in zip(INPUTS, OTHERS)],
     )
     assert _same(torch._foreach_norm(INPUTS, 1), [one.norm(1) for one in INPUTS])
+    assert _same(torch._foreach_norm(INPUTS, ord=1), [one.norm(1) for one in INPUTS])
+    wide = torch._foreach_norm(INPUTS, dtype=torch.float64)
+    assert _same(wide, [one.double().norm() for one in INPUTS])
+    assert _same(torch._foreach_mul(INPUTS, scalar=2), [one * 2 for one in INPUTS])
+    assert _same(torch._foreach_mul(INPUTS, tensor=torch.tensor(2.0)), [one * 2 for one in INPUTS])
+    assert _same(torch._foreach_pow(2.0, exponent=INPUTS), [2.0**one for one in INPUTS])
     assert _same(torch._foreach_max(INPUTS), [one.max() for one in INPUTS])
     assert _same(torch._foreach_powsum(OTHERS, 2), [(one**2).sum() for one in OTHERS])
     changed = _copies()
@@ -72,6 +78,9 @@ def test_functions_of_several_lists() -> None:
 
 
 def test_lists_that_do_not_fit_are_refused() -> None:
+    for named in ({}, {"scalar": 1, "scalars": [1, 2]}, {"factor": 2}):
+        with pytest.raises(TypeError, match=r"^_foreach_add\(\) received an invalid combination"):
+            torch._foreach_add(INPUTS, **named)
     with pytest.raises(RuntimeError, match=r"^Tensor list must have at least one tensor\.$"):
         torch._foreach_abs([])
     with pytest.raises(RuntimeError, match=r"same number of tensors, got 2 and 1$"):

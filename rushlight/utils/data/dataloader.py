@@ -22,6 +22,8 @@ from .skipping import Kept, Skipped
 from .worker import Failure, Job, get_worker_info
 
 T_co = TypeVar("T_co", covariant=True)
+_worker_init_fn_t = Callable[[int], None]  # torch's names, which libraries' annotations use
+_collate_fn_t = Callable[[list[Any]], Any]
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
