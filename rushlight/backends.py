@@ -114,7 +114,43 @@ def _sdp_kernel(
 cuda.sdp_kernel = _sdp_kernel
 mps = _part("mps", is_available=_no, is_built=_no)
 mkl = _part("mkl", is_available=_no)
-mkldnn = _part("mkldnn", is_available=_no, enabled=False)
+
+
+_ONEDNN = ("enabled", "deterministic", "allow_tf32", "fp32_precision")
+
+
+def _set_onednn(
+    _enabled: bool | None = None,
+    _deterministic: bool | None = None,
+    _allow_tf32: bool | None = None,
+    _fp32_precision: str | None = "none",
+) -> tuple[Any, ...]:
+    """Set oneDNN's flags, where one is given, and tell what they were; they have no effect."""
+    before = tuple(getattr(mkldnn, name) for name in _ONEDNN)
+    given = zip(_ONEDNN, (_enabled, _deterministic, _allow_tf32, _fp32_precision))
+    mkldnn.__dict__.update((name, value) for name, value in given if value is not None)
+    return before
+
+
+@contextlib.contextmanager
+def _onednn_flags(
+    enabled: bool = False,
+    deterministic: bool = False,
+    allow_tf32: bool = True,
+    fp32_precision: str = "none",
+) -> Iterator[None]:
+    """Set oneDNN's flags inside the block."""
+    before = _set_onednn(enabled, deterministic, allow_tf32, fp32_precision)
+    try:
+        yield
+    finally:
+        mkldnn.__dict__.update(zip(_ONEDNN, before))
+
+
+mkldnn = _part(
+    "mkldnn", is_available=_no, enabled=False, deterministic=False, allow_tf32=None,
+    fp32_precision="none", flags=_onednn_flags, set_flags=_set_onednn,
+)  # fmt: skip
 openmp = _part("openmp", is_available=_no)
 cpu = _part("cpu", get_cpu_capability=lambda: "DEFAULT")
 opt_einsum = _part("opt_einsum", is_available=_no, enabled=False, strategy=None)

@@ -97,8 +97,8 @@ def _by_rows(
         _check_weight(weight, input.shape[0 if input.ndim == 1 else 1])
         n.same_type(input, weight)
     shape, ndim = labels._array.shape, len(input._array.shape)
-    if ndim == 1:
-        input, labels = input.unsqueeze(0), labels.reshape(1)
+    if ndim == 1:  # one example, whether its label stands in a row or alone
+        input, labels, shape = input.unsqueeze(0), labels.reshape(1), ()
     elif ndim > 2:
         places = prod(input.shape[2:])
         input = input.reshape(*input.shape[:2], places)

@@ -217,7 +217,7 @@ def _convolve(
     _check_kernel(kernel)
     _check_types(input, weight, bias)
     if not input.shape[1]:
-        return _of_nothing(input, weight, stride, padding, dilation)
+        return _of_nothing(input, weight, bias, stride, padding, dilation)
     if bias is None:
         y = n.convolution(input, weight, stride, padding, dilation, groups)
     else:
@@ -227,19 +227,21 @@ def _convolve(
 
 
 def _of_nothing(
-    input: Tensor, weight: Tensor, stride: Sizes, padding: Sizes, dilation: Sizes
+    input: Tensor, weight: Tensor, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes
 ) -> Tensor:
     """Images without channels give such images, whatever the weight and bias, as torch's do."""
     size = tuple(
         (i + 2 * p - d * (k - 1) - 1) // s + 1
         for i, p, d, k, s in zip(input.shape[2:], padding, dilation, weight.shape[2:], stride)
     )
-    return _empty(input, weight, (input.shape[0], 0, *size))
+    return _empty(input, weight, bias, (input.shape[0], 0, *size))
 
 
-def _empty(input: Tensor, weight: Tensor, shape: Sizes) -> Tensor:
+def _empty(input: Tensor, weight: Tensor, bias: Any, shape: Sizes) -> Tensor:
     """A result without elements, that hands gradients of zeros on."""
     zero = input.sum() + weight.sum()
+    if bias is not None:
+        zero = zero + bias.sum()
     return n.named(zero.expand(shape).clone(), "ConvolutionBackward0")
 
 
@@ -358,7 +360,7 @@ def _transposed(
             f" channel: {_times(size)}. Output size is too small"
         )
     if 0 in input.shape[2:]:
-        return _empty(input, weight, (0, weight.shape[1] * groups, *size))
+        return _empty(input, weight, bias, (0, weight.shape[1] * groups, *size))
     if not weight.shape[1]:
         flat = list(weight.shape) if dims > 1 else [*weight.shape[:2], 1, *weight.shape[2:]]
         raise RuntimeError(f"non-empty 2D or 4D weight tensor expected, but got: {flat}")

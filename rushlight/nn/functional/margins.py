@@ -62,7 +62,8 @@ def multi_margin_loss(
         excess = excess * weight[labels]
     others = rl.arange(classes) != labels
     loss = (excess * others).sum(1) / classes
-    return loss.reshape(()) if single and reduction == "none" else reduced(loss, reduction)
+    whole = single and reduction == "none"
+    return loss.reshape(target.shape) if whole else reduced(loss, reduction)
 
 
 def _check_scores(input: Tensor) -> None:
