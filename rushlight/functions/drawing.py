@@ -440,7 +440,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
     if p is not None:
         return _into(wrap(engine.bernoulli(a.shape, a.dtype, float(p))), out)
     values = engine.bernoulli_like(a, None)
-    return _into(noise.bernoulli_by(input, values), out)
+    drawn = noise.bernoulli_by(input, values)
+    return _into(drawn if out is None else s.cast(drawn, out.dtype), out)
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,

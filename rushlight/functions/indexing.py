@@ -193,12 +193,24 @@ def _consumed(part: Any) -> int:
     return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
 
 
+def _indexed_number(place: int) -> BaseException:
+    if place:
+        return IndexError(f"index {place} is out of bounds for dimension 0 with size 0")
+    return fail(
+        IndexError,
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in"
+        " C++ to convert a 0-dim tensor to a number",
+    )
+
+
 def _checked(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """Ellipsis spelt out, integers in range, masks of the right size; torch's errors otherwise."""
     used = sum(map(_consumed, parts))
     if used > len(shape):
         if not shape and len(parts) == 1 and isinstance(parts[0], slice):
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+        if not shape and len(parts) == 1 and isinstance(parts[0], int):
+            raise _indexed_number(parts[0])
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     filled: list[Any] = []
     for part in parts:

@@ -364,7 +364,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     if not isinstance(indices, Tensor):
         raise TypeError(f"expected 'indices' to be a Tensor; got {type(indices).__name__}")
     if indices._array.dtype.kind not in "iu":
-        raise ValueError(f"expected 'indices' to be an integer tensor; got {indices.dtype!r}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
     sizes = (int(shape),) if isinstance(shape, (int, Tensor)) else tuple(map(int, shape))
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
