@@ -127,6 +127,11 @@ FUNCTIONS = {
         "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor"
         " IntTensor LongTensor ShortTensor"
     ),
+    "typed_storages": (
+        "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage"
+        " ComplexFloatStorage DoubleStorage FloatStorage HalfStorage IntStorage LongStorage"
+        " ShortStorage"
+    ),
     "windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
 METHODS = {

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .structure import *
     from .threads import *
     from .typed import *
+    from .typed_storages import *
     from .windows import *
 
 LAZY = _lazy_names(__name__, _FUNCTIONS)

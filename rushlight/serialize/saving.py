@@ -25,10 +25,10 @@ def save(
     """Save tensors, numbers, text, containers of them, or a model, to a file.
 
     A path is replaced in one step: a crash, a kill or a full disk leaves the old file as it was.
-    Tensors and storages that share memory still do when loaded. A name ending in `.safetensors` is written in
-    that format (a flat dict of tensors); any other in torch's. A model is stored as data (see
-    `definition.py`): class names, attributes, weights. Objects of other classes are stored as the
-    class's name and what they are made of; `load` asks for `add_safe_globals([the class])`.
+    Tensors and storages that share memory still do when loaded. A name ending in `.safetensors` is
+    written in that format (a flat dict of tensors); any other in torch's. A model is stored as data
+    (see `definition.py`): class names, attributes, weights. Objects of other classes are stored as
+    the class's name and what they are made of; `load` asks for `add_safe_globals([the class])`.
 
     `f` is a path or an object with `write`; the other arguments of torch have no effect. Raises
     TypeError naming the place of what is not data, OSError naming the path that cannot be written.

@@ -1,0 +1,57 @@
+"""The older constructors of storages of one type: `FloatStorage([1, 2])`, `ByteStorage(3)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import dtypes
+from .storage import TypedStorage
+
+__all__ = [
+    "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
+    "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
+    "LongStorage", "ShortStorage",
+]  # fmt: skip
+
+
+class _Kind(type):
+    """Calls make a TypedStorage of the class's type; instances are those that have it."""
+
+    dtype: dtypes.dtype
+
+    is_cuda = is_sparse = False
+
+    def __call__(cls, *data: Any, wrap_storage: Any = None) -> TypedStorage:
+        return TypedStorage(*data, wrap_storage=wrap_storage, dtype=cls.dtype)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
+
+    def from_buffer(cls, buffer: Any, byte_order: Any = "native") -> TypedStorage:
+        """A copy of an object's bytes, as elements that were written in `byte_order`."""
+        data = np.frombuffer(buffer, np.uint8).copy()
+        width = cls.dtype.itemsize // (2 if cls.dtype.is_complex else 1)
+        if not np.dtype(f"u{width}").newbyteorder(byte_order).isnative:
+            data = data.view(f"u{width}").byteswap()
+        return cls(data.view(cls.dtype.numpy))
+
+
+def _typed(name: str, kind: dtypes.dtype) -> Any:
+    doc = f"Storages of {kind!r}: of zeros, from data, or by `from_buffer` from bytes."
+    return _Kind(name, (), {"dtype": kind, "__doc__": doc, "__module__": "torch"})
+
+
+BFloat16Storage = _typed("BFloat16Storage", dtypes.bfloat16)
+BoolStorage = _typed("BoolStorage", dtypes.bool_)
+ByteStorage = _typed("ByteStorage", dtypes.uint8)
+CharStorage = _typed("CharStorage", dtypes.int8)
+ComplexDoubleStorage = _typed("ComplexDoubleStorage", dtypes.complex128)
+ComplexFloatStorage = _typed("ComplexFloatStorage", dtypes.complex64)
+DoubleStorage = _typed("DoubleStorage", dtypes.float64)
+FloatStorage = _typed("FloatStorage", dtypes.float32)
+HalfStorage = _typed("HalfStorage", dtypes.float16)
+IntStorage = _typed("IntStorage", dtypes.int32)
+LongStorage = _typed("LongStorage", dtypes.int64)
+ShortStorage = _typed("ShortStorage", dtypes.int16)
