@@ -179,7 +179,35 @@ def _check_type(input: Tensor, mode: str, smooth: bool) -> None:
     )  # fmt: skip
 
 
-def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int] | None, Any]:
+def _whole_number(value: Any) -> bool:
+    if isinstance(value, rl.Tensor):
+        return value.numel() == 1 and not (value.is_floating_point() or value.is_complex())
+    return hasattr(type(value), "__index__")
+
+
+def _no_size(size: Any, dims: int, mode: str, antialias: bool) -> BaseException:
+    """torch's error for a size that is no whole number, in the words of the mode's kernel."""
+    if mode == "area":
+        kind = "Tensor" if isinstance(size, rl.Tensor) else type(size).__name__
+        return TypeError(
+            f"adaptive_avg_pool{dims}d(): argument 'output_size' (position 2) must be tuple of"
+            f" ints, but found element of type {kind} at pos 0"
+        )
+    kernel = f"{mode.replace('-', '_')}{dims}d"
+    kernel = f"_upsample_{kernel}" if mode == "nearest-exact" else f"upsample_{kernel}"
+    kernel = f"_{kernel}_aa" if antialias else kernel
+    corners = "" if mode.startswith("nearest") else "bool, "
+    return fail(
+        TypeError,
+        f"{kernel}() received an invalid combination of arguments - got (Tensor, list,"
+        f" {corners}NoneType), but expected one of:",
+        f"the size is {size!r}: a share of one is size=int(...), or scale_factor=",
+    )
+
+
+def _sizes(
+    input: Tensor, size: Any, scale_factor: Any, mode: str, antialias: bool
+) -> tuple[list[int] | None, Any]:
     dims = input.ndim - 2
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
@@ -195,7 +223,15 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int] | Non
                     " input tensor in (N, C, d1, d2, ...,dK) format and output size in (o1, o2,"
                     " ...,oK) format."
                 )
+            if not all(map(_whole_number, size)):
+                kinds = [rl.Tensor if isinstance(one, rl.Tensor) else type(one) for one in size]
+                raise TypeError(
+                    "expected size to be one of int or Tuple[int] or Tuple[int, int] or"
+                    f" Tuple[int, int, int], but got size with types {kinds}"
+                )
             return [int(one) for one in size], None
+        if isinstance(size, bool) or not _whole_number(size):
+            raise _no_size(size, dims, mode, antialias)
         return [int(size)] * dims, None
     if scale_factor is None:
         raise ValueError("either size or scale_factor should be defined")
@@ -280,7 +316,7 @@ def interpolate(
             input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
         )  # which keeps the layout from now on
     _check_mode(input, mode, align_corners, antialias)
-    out, factors = _sizes(input, size, scale_factor)
+    out, factors = _sizes(input, size, scale_factor, mode, antialias)
     if recompute_scale_factor and out is not None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     if out is None:
