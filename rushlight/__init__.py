@@ -250,6 +250,7 @@ _explain_missing(
     utils.__name__,
     {
         "_contextlib": ("rushlight.utils._contextlib", None),
+        "_device": ("rushlight.utils._device", None),
         "_foreach_utils": ("rushlight.utils._foreach_utils", None),
         "_mode_utils": ("rushlight.utils._mode_utils", None),
         "model_zoo": ("rushlight.utils.model_zoo", None),

@@ -324,4 +324,4 @@ def help(
     return _entry(module, model).__doc__
 
 
-_explain_missing(__name__)
+_explain_missing(__name__, {"tqdm": ("tqdm", "tqdm")})  # libraries take it from here

@@ -21,6 +21,10 @@ DisableTorchFunctionSubclass = disabled
 DisableTorchFunction = all_disabled
 
 
+class Value:
+    """A value in a graph of TorchScript's: there are none."""
+
+
 def _is_torch_function_enabled() -> bool:
     """Whether subclasses are asked now."""
     return not SWITCH.off

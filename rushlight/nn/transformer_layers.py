@@ -85,7 +85,9 @@ class TransformerEncoderLayer(Module):
         x = self.norm1(x + self._sa_block(x, *masks))
         return self.norm2(x + self._ff_block(x))
 
-    def _sa_block(self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool) -> Any:
+    def _sa_block(
+        self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
+    ) -> Any:
         out, _ = self.self_attn(
             x,
             x,
@@ -168,7 +170,9 @@ class TransformerDecoderLayer(Module):
         x = self.norm2(x + self._mha_block(x, *cross))
         return self.norm3(x + self._ff_block(x))
 
-    def _sa_block(self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool) -> Any:
+    def _sa_block(
+        self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
+    ) -> Any:
         out, _ = self.self_attn(
             x,
             x,
@@ -181,12 +185,12 @@ class TransformerDecoderLayer(Module):
         return self.dropout1(out)
 
     def _mha_block(
-        self, x: Any, memory: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool
+        self, x: Any, mem: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
     ) -> Any:
         out, _ = self.multihead_attn(
             x,
-            memory,
-            memory,
+            mem,
+            mem,
             attn_mask=attn_mask,
             key_padding_mask=key_padding_mask,
             is_causal=is_causal,

@@ -70,3 +70,31 @@ def test_versions_and_the_types_of_loaders_arguments() -> None:
     loaders = module("torch.utils.data.dataloader")
     assert loaders._worker_init_fn_t.__args__ == (int, None)
     assert loaders._collate_fn_t.__args__[1] is Any
+
+
+def test_names_that_libraries_import_and_seldom_use() -> None:
+    devices = module("torch.utils._device")
+    with devices.DeviceContext("meta"):
+        assert torch.zeros(2).is_meta
+    assert not torch.zeros(2).is_meta
+    assert devices.device_decorator(torch.device("meta"), lambda: torch.zeros(2))().is_meta
+    with module("torch._subclasses.fake_tensor").unset_fake_temporarily() as nothing:
+        assert nothing is None
+    assert not isinstance(torch.ones(1), module("torch._C").Value)
+    bar = pytest.importorskip("tqdm").tqdm
+    assert module("torch.hub").tqdm is bar
+
+
+def test_the_blocks_of_transformers_layers_need_no_word_on_causes() -> None:
+    """Subclasses that write their own `forward` call them so."""
+    x, memory = torch.randn(3, 1, 4), torch.randn(2, 1, 4)
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 8).eval()
+    same = layer.norm1(x + layer._sa_block(x, None, None))
+    same = layer.norm2(same + layer._ff_block(same))
+    assert torch.allclose(same, layer(x), atol=1e-6)
+    decoder = torch.nn.TransformerDecoderLayer(4, 2, 8).eval()
+    same = decoder.norm1(x + decoder._sa_block(x, None, None))
+    cross = decoder._mha_block(same, mem=memory, attn_mask=None, key_padding_mask=None)
+    same = decoder.norm2(same + cross)
+    same = decoder.norm3(same + decoder._ff_block(same))
+    assert torch.allclose(same, decoder(x, memory), atol=1e-6)
