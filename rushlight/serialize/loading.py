@@ -6,6 +6,7 @@ import io
 import mmap as memory_map
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,33 @@ def load(
     except _Passed as passed:
         assert passed.__cause__ is not None
         raise passed.__cause__ from None
+
+
+def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
+    """The names in a checkpoint that `load` would refuse: classes and functions to declare safe.
+
+    `f` is a path or a seekable binary file; nothing in it runs. Raises ValueError for a file that
+    is not in torch's zip layout.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/serialization.html
+
+    >>> import io
+    >>> import rushlight as torch
+    >>> stream = io.BytesIO()
+    >>> torch.save({"w": torch.ones(2), "error": OSError()}, stream)
+    >>> _ = stream.seek(0)
+    >>> torch.serialization.get_unsafe_globals_in_checkpoint(stream)
+    ['builtins.OSError']
+    """
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as stream:
+            return get_unsafe_globals_in_checkpoint(stream)
+    start = f.tell()
+    size = f.seek(0, io.SEEK_END) - start
+    source = Source(f, start, size)
+    if source.read(0, min(4, size)) != ZIP:
+        raise ValueError("Expected input to be a checkpoint returned by torch.save")
+    return _ZipFile(source, "the file", _check_place, False, None).unknown()
 
 
 def _load_file(stream: Any, path: Any, locate: Any, trusted: bool, mapped: bool) -> Any:
@@ -151,12 +179,28 @@ class _ZipFile:
         for name in (f"{self.root}/version", f"{self.root}/.data/version"):
             if name in self.archive:
                 self.archive.read(name, 64)
+        return self.rebuilder.rebuild(self._read(self.rebuilder.known))
+
+    def _read(self, known: Callable[[str, str], bool]) -> Any:
+        """The pickle, taken apart."""
         data = self.archive.read(f"{self.root}/data.pkl", MAX_PICKLE)
-        reader = Reader(data, self.rebuilder.known)
+        reader = Reader(data, known)
         root = reader.load()
         if reader.position != len(data):
             raise CheckpointError("bytes after the pickle's end; refused")
-        return self.rebuilder.rebuild(root)
+        return root
+
+    def unknown(self) -> list[str]:
+        """The names in the pickle that would be refused, each once."""
+        found: dict[str, None] = {}
+
+        def noted(module: str, name: str) -> bool:
+            if not self.rebuilder.known(module, name):
+                found[f"{module}.{name}"] = None
+            return True
+
+        self._read(noted)
+        return list(found)
 
     def read_storage(self, storage: Storage, kind: dtypes.dtype, label: str) -> np.ndarray:
         """The bytes of one storage, read once; its size must be what the file says elsewhere."""
