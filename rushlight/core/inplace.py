@@ -56,6 +56,8 @@ def geometry(view: np.ndarray, base: np.ndarray) -> tuple[Any, ...]:
     offset = (view.ctypes.data - base.ctypes.data) // size if view.size else 0
     if base.flags.c_contiguous:
         return view.shape, tuple(s // size for s in view.strides), offset
+    if type(base) is not ndarray and (found := _in_rows(view, base)) is not None:
+        return found  # in a sample of a batch, as if it lay in rows
     flat = np.arange(base.size).reshape(base.shape)
     memory = np.empty_like(base, dtype=np.int64)
     if memory.strides != tuple(s // size * 8 for s in base.strides):  # it has gaps, or repeats
@@ -74,6 +76,21 @@ def _among(view: np.ndarray, base: np.ndarray) -> np.ndarray:
     known = addresses(base).reshape(-1)
     order = np.argsort(known, kind="stable")
     return order[np.searchsorted(known[order], addresses(view))]
+
+
+def _in_rows(view: Any, base: Any) -> tuple[Any, ...] | None:
+    """Where a view lies in a base taken in rows, where shape, strides and offset say that."""
+    if not view.size:
+        return view.shape, (0,) * view.ndim, 0
+    if not np.isin(addresses(view), addresses(base)).all():
+        return None
+    places = _among(view, base)
+    first, grid, steps = int(places.flat[0]), np.zeros(places.shape, np.int64), []
+    for dim, n in enumerate(places.shape):
+        second = np.take(places, min(1, n - 1), dim).flat[0]
+        steps.append(int(second) - first)
+        grid += (np.arange(n) * steps[-1]).reshape(-1, *[1] * (places.ndim - dim - 1))
+    return (places.shape, tuple(steps), first) if (grid + first == places).all() else None
 
 
 def addresses(x: np.ndarray) -> np.ndarray:

@@ -315,3 +315,31 @@ def test_retained_gradients_follow_writes_through_views() -> None:
     assert base.grad.tolist() == [0, 13, 13]
     assert view.grad.tolist() == [12, 12]
     assert other.grad.tolist() == [1, 1]
+
+
+PARTS = {
+    "row": lambda a: a[0],
+    "columns": lambda a: a[:, 1:],
+    "rows of transposed": lambda a: a.T[1:],
+    "steps": lambda a: a[1:, ::2],
+    "diagonal": lambda a: a.diagonal(),
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("dim", [0, 1, 2])
+def test_writes_to_views_of_samples_whose_rows_lie_apart(part: Any, dim: int) -> None:
+    def written(a: Any) -> Any:
+        a = a.clone()
+        view = part(a)
+        view *= 3 * view
+        return (a * a).sum() + view.sum()
+
+    def pushed(a: Any) -> Any:
+        return func.jvp(written, (a,), (a + 1,))[1]
+
+    x = rl.arange(24.0, dtype=rl.float64).reshape(3, 4, 2) / 7
+    for differentiated in (func.grad(written), pushed):
+        found = rl.vmap(differentiated, in_dims=dim)(x)
+        alone = [differentiated(y.contiguous()) for y in x.unbind(dim)]
+        assert rl.allclose(found, rl.stack(alone))
