@@ -293,11 +293,14 @@ def _narrowed(grads: Any, g: Any, entry: Entry) -> Any:
     prim, parents = entry[PRIM], entry[PARENTS]
     if prim.rule is None or prim.name == "cast":
         return grads
+    kept = entry[INPUTS] if type(entry[INPUTS]) is tuple else ()
+    kinds = [one.dtype if type(one) is ndarray else kind for one in kept]  # beside it, its own
+    kinds += [kind] * (len(parents) - len(kinds))
     return [
-        one.astype(kind if type(parent) is list else parent._array.dtype)
+        one.astype(own if type(parent) is list else parent._array.dtype)
         if parent is not None and isinstance(one, (ndarray, np.generic)) and one.dtype.kind == "f"
         else one
-        for one, parent in zip(grads, parents)
+        for one, parent, own in zip(grads, parents, kinds)
     ]
 
 

@@ -44,3 +44,22 @@ def test_half_gradients_are_those_of_float32_rounded() -> None:
         (expected,) = torch.autograd.grad(function(single), single, g.float())
         assert found.dtype is torch.bfloat16
         assert torch.equal(found, expected.bfloat16())
+
+
+@pytest.mark.parametrize("size", [6, 40])  # by few calls, and by those for many numbers
+@pytest.mark.parametrize("layer", ["batch", "group", "layer"])
+def test_float32_weights_beside_bfloat16_images_learn_in_float32(layer: str, size: int) -> None:
+    torch.manual_seed(0)
+    made = {
+        "batch": lambda: torch.nn.BatchNorm2d(8),
+        "group": lambda: torch.nn.GroupNorm(2, 8),
+        "layer": lambda: torch.nn.LayerNorm([8, size, size]),
+    }[layer]
+    one, other = made(), made()
+    x, g = torch.randn(2, 4, 8, size, size).bfloat16()
+    one(x).backward(g)
+    other(x.float()).backward(g.float())
+    for found, expected in zip(one.parameters(), other.parameters()):
+        assert found.grad is not None and expected.grad is not None
+        assert found.grad.dtype is torch.float32
+        assert torch.allclose(found.grad, expected.grad, rtol=1e-5, atol=1e-4)

@@ -307,7 +307,9 @@ def _back(
     small = (*_flat(center, variance), *_flat(weight), eps)
     with unbuffered(shape[-1]):
         dx, dw, db = back(wide, widened(x).reshape(shape), *small)
-    like = lambda a, one: None if one is None else a.reshape(one.shape).astype(x.dtype, copy=False)
+    like = lambda a, one: (
+        None if one is None else a.reshape(one.shape).astype(one.dtype, copy=False)
+    )
     return like(dx, x), like(dw, weight), like(db, bias)
 
 
@@ -350,8 +352,11 @@ def _back_part(
     normal *= along
     inward -= normal
     inward -= total
-    narrow = lambda one: one if one is None or one.dtype is kind else one.astype(kind, copy=False)
-    return narrow(inward), narrow(dw), narrow(db)
+    # beside images of half precision there may be weights of float32, and so are their gradients
+    kinds = (kind, *(kind if one is None else one.dtype for one in (weight, bias)))
+    narrow = lambda one, kind: one if one is None else one.astype(kind, copy=False)
+    dx, dw, db = map(narrow, (inward, dw, db), kinds)
+    return dx, dw, db
 
 
 def _standardise_node(entry: Any) -> str:
