@@ -21,7 +21,8 @@ class SparseAdam(Grouped):
     It is for tables read with `sparse=True` (Embedding, EmbeddingBag), whose gradients are sparse.
 
     Arguments: `params`; `lr`; `betas`; `eps`; `maximize`.
-    Raises ValueError for values out of range, RuntimeError for other parameters.
+    Raises ValueError for values out of range and for sparse or complex parameters, RuntimeError
+    for dense gradients.
     Source: Kingma & Ba 2015, https://arxiv.org/abs/1412.6980 (lazily, row by row).
 
     >>> import rushlight as torch
@@ -53,17 +54,26 @@ class SparseAdam(Grouped):
                 raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize}
         super().__init__(params, defaults)
-        sparse = [
-            [index, place]
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        places = {
+            (index, place): param
             for index, group in enumerate(self.param_groups)
             for place, param in enumerate(group["params"])
-            if param.is_sparse
-        ]
+        }
+        sparse = [list(place) for place, param in places.items() if param.is_sparse]
         if sparse:
             raise fail(
                 ValueError,
                 f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors",
                 "the table is dense; its gradients are what is sparse",
+            )
+        complexes = [list(place) for place, param in places.items() if param.is_complex()]
+        if complexes:
+            raise ValueError(
+                f"Complex params at indices {complexes}: SparseAdam does not support complex "
+                "parameters"
             )
 
     def _step_param(self, param, group: dict[str, Any]) -> None:

@@ -89,6 +89,8 @@ def test_schedules_refuse_what_is_no_optimiser(kind: Callable) -> None:
     (ValueError, lambda: optim.NAdam(LAYER.parameters(), momentum_decay=-1)),
     (ValueError, lambda: optim.Adagrad(LAYER.parameters(), lr_decay=-1)),
     (ValueError, lambda: optim.AdamW(LAYER.parameters(), betas=(1.0, 0.9))),
+    (ValueError, lambda: optim.SparseAdam([rl.zeros(2, dtype=rl.complex64)])),
+    (ValueError, lambda: optim.SparseAdam([rl.eye(2).to_sparse()])),
     (TypeError, lambda: SGD.add_param_group([LAYER.weight])),
     (ValueError, lambda: SGD.add_param_group({"params": SGD.param_groups[0]["params"]})),
     (TypeError, lambda: data.RandomSampler([1], replacement=1)),
