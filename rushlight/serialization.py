@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import rushlight as rl
+
 from .serialize import (
     CheckpointError,
     add_safe_globals,
@@ -42,3 +44,13 @@ __all__ = [
     "safe_globals",
     "save",
 ]
+
+
+def normalize_storage_type(storage_type: type) -> Any:
+    """The class of storages of that name, as the package has it.
+
+    >>> import rushlight as torch
+    >>> torch.serialization.normalize_storage_type(torch.FloatStorage) is torch.FloatStorage
+    True
+    """
+    return getattr(rl, storage_type.__name__)
