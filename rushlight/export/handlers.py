@@ -221,7 +221,10 @@ def indexed(rec: Any, x: Any, key: Any) -> Any:
 
 def _index_parts(rec: Any, key: Any) -> list[Any]:
     """The parts of a key; lists and ranges as tensors that the graph knows."""
-    parts = list(key) if isinstance(key, tuple) else [key]
+    several = isinstance(key, tuple)
+    if isinstance(key, list):  # the old way to write a tuple, which programs still use
+        several = any(one is None or isinstance(one, (slice, type(...))) for one in key)
+    parts = list(key) if several else [key]
     if any(isinstance(one, (list, range)) for one in parts):
         parts = [rl.tensor(list(one)) if isinstance(one, (list, range)) else one for one in parts]
         for one in parts:
