@@ -279,3 +279,20 @@ def test_places_that_others_change_between_calls() -> None:
     w.losses = "none"
     with pytest.raises(AttributeError):
         call(x)
+
+
+ROUNDS = 0
+
+
+def test_a_counter_among_globals_is_no_constant_beside_names_of_math() -> None:
+    def step(x: Any) -> Any:
+        global ROUNDS
+        ROUNDS += 1
+        return x.pow(2).sum().item()  # a function that names `pow` has its globals looked at
+
+    call = torch.compile(step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = [call(torch.full((2,), float(k))) for k in range(6)]
+    assert found == [2.0 * k * k for k in range(6)] and ROUNDS == 6
+    assert len(call.programs) == 1, call.reasons

@@ -94,7 +94,7 @@ class Number:
         return asked(self.text)
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(self.kind, name):  # what only other classes have is asked of any object
+        if not hasattr(self.kind(), name):  # what others have, classes too, is asked of any object
             raise AttributeError(f"'{self.kind.__name__}' object has no attribute '{name}'")
         return getattr(self.plain(), name)
 

@@ -75,7 +75,7 @@ class Text:
         return asked(self.text)
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(str, name):
+        if not hasattr("", name):
             raise AttributeError(f"'str' object has no attribute {name!r}")
         if name not in _KEPT:
             return getattr(self.plain(), name)
