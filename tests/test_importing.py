@@ -195,3 +195,20 @@ print("ctc_loss" in REGISTRY, REGISTRY.get("no such op"), len(REGISTRY) > 300)
 
 def test_an_op_that_nothing_has_used_is_found_by_name() -> None:
     assert printed(REGISTRY) == "True True False True None True\n"
+
+
+STARRED = (
+    "amp.grad_scaler autograd.forward_ad autograd.function autograd.functional"
+    " distributed.rendezvous nn.init nn.parameter nn.parallel.distributed nn.utils.clip_grad"
+    " nn.utils.fusion nn.utils.parametrizations nn.utils.parametrize nn.utils.rnn"
+    " nn.utils.spectral_norm nn.utils.stateless nn.utils.weight_norm"
+).split()
+
+
+@pytest.mark.parametrize("name", STARRED)
+def test_star_imports_bring_what_a_module_is_for(name: str) -> None:
+    space: dict[str, object] = {}
+    exec(f"from rushlight.{name} import *", space)
+    brought = space.keys() - {"__builtins__"}
+    assert brought
+    assert not brought & {"annotations", "Any", "Tensor", "wrap", "fail", "Callable"}

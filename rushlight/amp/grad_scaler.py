@@ -12,6 +12,8 @@ import rushlight as rl
 from ..core.errors import fail
 from ..core.state import STATE
 
+__all__ = ["GradScaler", "OptState"]
+
 
 class OptState(Enum):
     """How far a step has come since the last `update`.

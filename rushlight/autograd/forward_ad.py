@@ -16,6 +16,11 @@ from .dual import Dual
 from .levels import STACK, Level, pop, push
 from .transforms import check_kinds, check_tangent
 
+__all__ = [
+    "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual",
+    "unpack_dual",
+]  # fmt: skip
+
 
 def _current() -> Level | None:
     found = [level for level in STACK.levels if level.kind == "dual"]

@@ -20,6 +20,8 @@ from ..core.tape import LEAF, PARAMS, PARENTS, Entry, shape_of, tick
 from ..core.tensor import Tensor, wrap
 from .saved import Packed
 
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
+
 ndarray, is_value = np.ndarray, inplace.is_value
 
 

@@ -14,6 +14,8 @@ from .jacobians import jacfwd, jacrev
 from .modes import enable_grad
 from .transforms import grad as grad_of
 
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
 Result = Any
 
 

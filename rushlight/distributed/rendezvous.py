@@ -12,6 +12,8 @@ from ..core.errors import fail
 from .store import FileStore, Store
 from .tcp_store import TCPStore
 
+__all__ = ["register_rendezvous_handler", "rendezvous"]
+
 
 def _missing(scheme: str, what: str) -> BaseException:
     return fail(

@@ -13,6 +13,11 @@ from ..core.overrides import plain_results
 from ..core.tape import LEAF
 from ..core.tensor import Tensor, register_eager_type
 
+__all__ = [
+    "Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter",
+    "UninitializedTensorMixin", "is_lazy",
+]  # fmt: skip
+
 
 class _ParameterMeta(type):
     """A tensor of another subclass that was wrapped by Parameter counts as one."""

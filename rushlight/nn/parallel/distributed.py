@@ -17,6 +17,8 @@ from ...core.errors import fail
 from ..module import Module
 from .reducer import Reducer, not_compiled
 
+__all__ = ["DistributedDataParallel"]
+
 dist: Any = rl.distributed
 _Join = dist.algorithms.join
 share, MEBIBYTE = dist.algorithms.buckets.share, dist.algorithms.buckets.MEBIBYTE

@@ -11,6 +11,8 @@ import rushlight as rl
 
 from ...core.errors import fail
 
+__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_"]
+
 
 def _as_list(tensors: Any) -> list[Any]:
     return [tensors] if isinstance(tensors, rl.Tensor) else list(tensors)

@@ -9,6 +9,10 @@ import rushlight as rl
 
 from ..parameter import Parameter
 
+__all__ = [
+    "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights",
+]  # fmt: skip
+
 
 def fuse_conv_bn_weights(
     conv_w: Any,

@@ -18,6 +18,8 @@ from .norms import (
 from .orthogonal import orthogonal as orthogonal
 from .parametrize import register_parametrization
 
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
+
 
 class _WeightNorm(Module):
     def __init__(self, dim: int | None = 0) -> None:

@@ -13,6 +13,12 @@ from ..containers import ModuleDict, ModuleList
 from ..module import Module
 from ..parameter import Parameter
 
+__all__ = [
+    "ParametrizationList", "cached", "is_parametrized", "register_parametrization",
+    "remove_parametrizations", "transfer_parametrizations_and_params",
+    "type_before_parametrizations",
+]  # fmt: skip
+
 _cache: dict[tuple[int, str], Any] = {}
 _cache_depth = [0]
 _NO_PICKLE = (

@@ -10,6 +10,11 @@ import rushlight as rl
 
 from ...core.errors import ShapeError, fail
 
+__all__ = [
+    "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence",
+    "pad_packed_sequence", "pad_sequence", "unpack_sequence", "unpad_sequence",
+]  # fmt: skip
+
 
 class _PackedFields(NamedTuple):
     data: Any

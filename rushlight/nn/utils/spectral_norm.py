@@ -9,6 +9,8 @@ import rushlight as rl
 from ..parameter import Parameter
 from .norms import as_matrix, normalized, power_iteration, transposed_dim
 
+__all__ = ["SpectralNorm", "remove_spectral_norm", "spectral_norm"]
+
 
 class SpectralNorm:
     """The forward pre-hook that divides the weight by its largest singular value.

@@ -9,6 +9,8 @@ from typing import Any
 
 import rushlight as rl
 
+__all__ = ["functional_call"]
+
 _NOTHING: Any = object()  # what stood at a name that the module did not have
 
 

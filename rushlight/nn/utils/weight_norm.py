@@ -8,6 +8,8 @@ from typing import Any
 from ..parameter import Parameter
 from .norms import norm_except_dim, weight_from
 
+__all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
+
 
 class WeightNorm:
     """The forward pre-hook that computes the weight from its length and direction.
