@@ -175,9 +175,10 @@ class Compiled:
                 return self._follow(following, args, kwargs, given)
         taken = Taken()
         for place, bound in enumerate(self._own):
-            if bound.fast is None or kwargs or not (place or bound.captured.chances):
+            if bound.fast is None or not (place or bound.captured.chances):
                 continue
-            result = bound.fast(None, *args) if taken.for_call(bound, args) else MISS
+            right = taken.for_call(bound, args, kwargs)
+            result = bound.fast(None, *args, **kwargs) if right else MISS
             if result is not MISS:
                 if place:
                     self._prefer(bound)

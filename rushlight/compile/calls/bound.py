@@ -16,7 +16,7 @@ from ..tracing.capture import Captured
 from ..tracing.changes import through, window
 from ..tracing.parts import own
 from ..tracing.required import Refused
-from ..tracing.results import Container, Result, alike
+from ..tracing.results import Container, Result, alike, exchanged, parts_of
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from .apart import overlapping
@@ -90,6 +90,8 @@ class Argument:
         grad = ", requires grad" if self.history else ""
         return f"{self.dtype}{list(self.shape)}{grad}"
 
+    __repr__ = __str__  # in containers
+
 
 def history(x: Tensor) -> int:
     """0: no gradient, 1: a leaf that wants one, 2: computed, 3: hooks would see its gradient."""
@@ -103,11 +105,8 @@ def pattern(value: Any) -> Any:
     """Nested arguments with each tensor replaced by its form."""
     if isinstance(value, Tensor):
         return Argument(value)
-    if type(value) in (tuple, list):
-        return type(value)(pattern(part) for part in value)
-    if type(value) is dict:
-        return {key: pattern(part) for key, part in value.items()}
-    return value
+    parts = parts_of(value)
+    return value if parts is None else exchanged(value, map(pattern, parts))
 
 
 def expects(wanted: Any, asked: Iterable[str]) -> bool:
@@ -116,9 +115,7 @@ def expects(wanted: Any, asked: Iterable[str]) -> bool:
         names = [name for name in asked if not hasattr(wanted.kind, name)]
         wanted.absent = frozenset(names).difference(wanted.named)
         return wanted.expecting
-    parts = wanted.values() if type(wanted) is dict else wanted
-    inside = parts if type(wanted) in (dict, list, tuple) else ()
-    found = [expects(part, asked) for part in inside]  # all are told
+    found = [expects(part, asked) for part in parts_of(wanted) or ()]  # all are told
     return any(found)
 
 
@@ -126,8 +123,7 @@ def sets(wanted: Any) -> bool:
     """Whether somebody has set something on a tensor among arguments."""
     if type(wanted) is Argument:
         return bool(wanted.named)
-    parts = wanted.values() if type(wanted) is dict else wanted
-    return type(wanted) in (dict, list, tuple) and any(map(sets, parts))
+    return any(map(sets, parts_of(wanted) or ()))
 
 
 def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
@@ -136,17 +132,15 @@ def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
     if kind is Argument:
         leaves.append(value)
         return wanted.fits(value)
-    if kind is tuple or kind is list:
-        return (
-            type(value) is kind and len(value) == len(wanted)
-            and all(fits(part, one, leaves) for part, one in zip(value, wanted))
-        )  # fmt: skip
-    if kind is dict:
-        return (
-            type(value) is dict and list(value) == list(wanted)  # someone may go through them
-            and all(fits(value[key], one, leaves) for key, one in wanted.items())
-        )  # fmt: skip
-    return same(value, wanted)
+    parts = parts_of(wanted)
+    if parts is None:
+        return same(value, wanted)
+    return (
+        type(value) is kind and len(value) == len(wanted)
+        # keys in order too: someone may go through them
+        and (not issubclass(kind, dict) or list(value) == list(wanted))
+        and all(fits(part, one, leaves) for part, one in zip(parts_of(value) or (), parts))
+    )  # fmt: skip
 
 
 class Bound:

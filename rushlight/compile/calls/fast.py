@@ -28,9 +28,10 @@ from ..tracing.results import Result
 from ..tracing.sources import NUMBERS, Held, Owner
 from .apart import overlapping
 from .backward import MANY, ONE, Kept
-from .bound import Argument, Bound, takers
+from .bound import Bound, takers
+from .fast_arguments import Asked
 from .fast_back import form_of
-from .guards import SCALARS, lines_of, same
+from .guards import lines_of
 from .switched import Switched
 from .taken import DRAWN
 from .words import Words
@@ -56,12 +57,6 @@ def make(bound: Bound) -> Callable[..., Any] | None:
     return writer.function() if writer.usable() else None
 
 
-_HISTORIES = (  # what a tensor argument must not be
-    "x{i}._entry is not None",
-    "x{i}._entry is not LEAF or x{i}._hooks or x{i}._post_accumulate_hooks",
-    "x{i}._entry is None",
-    "True",
-)
 _ANEW = ("argument", "item")  # kinds of inputs that any call may bring
 _SIMPLE = frozenset(("new", "value", "same", "number", "part"))
 
@@ -88,24 +83,20 @@ class _Writer:
             **NAMES, "MISS": MISS, "STATE": STATE, "DEFAULTS": DEFAULTS,
             "WATCHED": WATCHED, "LEAF": LEAF, "Tensor": Tensor, "InferenceTensor": InferenceTensor,
             "new": object.__new__,  # Tensor.__new__ is what users construct by
-            "copyto": np.copyto, "same": same, "getrefcount": getrefcount,
+            "copyto": np.copyto, "getrefcount": getrefcount,
             "ndarray": np.ndarray, "missed": missed,
         }  # fmt: skip
         self.lines: list[str] = []
         self._results: dict[Result, str] = {}  # the names of tensors that are given
-        args = bound.arguments[0]
-        self._leaves = [i for i, x in enumerate(args) if isinstance(x, Argument)]
-        given = "".join(f"x{i}, " for i in range(len(args)))
+        self._leaves: list[str] = []  # what the text calls the tensors among the arguments
+        given = "".join(f"x{i}, " for i in range(len(bound.arguments[0])))
         self.miss = f"return missed(self, ({given}), rest, kwargs)"
 
     def usable(self) -> bool:
-        """Whether the call is of the plain kind: positional tensors in, new tensors out."""
+        """Whether the call is of the plain kind: tensors of its own in, new tensors out."""
         if self.native is None or self.bound.program.draws is None:
             return False
         if self.captured.shared or not self.captured.moves.simple(self.captured.graph.outputs):
-            return False
-        args, kwargs = self.bound.arguments
-        if kwargs or not all(isinstance(x, (Argument, *SCALARS)) for x in args):
             return False
         if any(source.kind == "gradient" for source in self.captured.sources):
             return False
@@ -166,27 +157,21 @@ class _Writer:
         return self.names["run"] is not None
 
     def _arguments(self) -> None:
-        add, (args, _) = self.lines.append, self.bound.arguments
+        unasked = "rest" if self.bound.arguments[1] else "rest or kwargs"
         grad, inference, autocast, _, dtype = self.bound.modes
         self.names.update(dtype=dtype, autocast=autocast, asked=self.switched.asked)
-        add(
-            f"if rest or kwargs or WATCHED[0] or DEFAULTS.dtype is not dtype or asked[0] and"
+        self.lines.append(
+            f"if {unasked} or WATCHED[0] or DEFAULTS.dtype is not dtype or asked[0] and"
             f" (STATE.grad is not {grad} or STATE.inference is not {inference} or"
             f" STATE.autocast is not autocast): {self.miss}"
         )
         if self.captured.chances:
             self.names["DRAWN"] = DRAWN
-            add("drawn = DRAWN.values")
-        for i, wanted in enumerate(args):
-            if isinstance(wanted, Argument):
-                self.names[f"K{i}"] = wanted.kind
-                state = _HISTORIES[wanted.history].format(i=i)
-                if wanted.expecting:
-                    self.names[f"F{i}"], state = wanted.as_set, f"{state} or not F{i}(x{i})"
-                add(f"if type(x{i}) is not K{i} or {state}: {self.miss}")
-            else:
-                self.names[f"E{i}"] = wanted
-                add(f"if not same(x{i}, E{i}): {self.miss}")
+            self.lines.append("drawn = DRAWN.values")
+        asked = Asked(self.bound.arguments, self.miss)
+        self.lines += asked.lines
+        self.names.update(asked.names)
+        self._leaves = asked.leaves
 
     def _guards(self) -> None:
         tests: list[str] = []
@@ -206,7 +191,7 @@ class _Writer:
     def _owner(self, name: str, x: Owner) -> str:
         """How the text says a tensor: an argument, or one that gets this name."""
         if type(x) is int:
-            return f"x{self._leaves[x]}"
+            return self._leaves[x]
         self.names[name] = x
         return name
 
@@ -214,11 +199,11 @@ class _Writer:
         leaves = self._leaves
         self.fetched = []
         if self.bound.before:
-            found = "; ".join(self.bound.before.lines(self._here(), [f"x{i}" for i in leaves]))
+            found = "; ".join(self.bound.before.lines(self._here(), leaves))
             self.lines += [f"try: {found}", f"except Exception: {self.miss}"]
         for k, source in enumerate(self.captured.sources):
             if source.kind == "argument":
-                self.fetched.append(f"x{leaves[source.owner]}._array")
+                self.fetched.append(f"{leaves[source.owner]}._array")
                 continue
             self.names[f"s{k}"] = source.owner
             if source.kind == "item":
@@ -405,8 +390,7 @@ class _Writer:
         if self.captured.joint is not None:
             self._entry()
         if self.bound.texts:
-            leaves = [f"x{i}" for i in self._leaves]
-            self.lines += self.bound.texts.lines(self._here(), leaves)
+            self.lines += self.bound.texts.lines(self._here(), self._leaves)
         stored = [self._result(value) for value in self.captured.stored]
         for i, (spot, value) in enumerate(zip(self.captured.stores, stored)):
             self.names[f"T{i}"] = spot.holder if spot.fixed is None else spot.fixed

@@ -34,13 +34,13 @@ class Taken:
         self.values: list[Any] = []
         self._states: dict[int, tuple[Any, Any]] = {}
 
-    def for_call(self, bound: Bound, args: Any) -> bool:
+    def for_call(self, bound: Bound, args: Any, kwargs: Any) -> bool:
         """The same for the short way, which does not look at what a program draws."""
         if not bound.captured.chances:
             self.undo()
             return True
         leaves: list[Tensor] = []
-        if not (bound.fits(args, {}, modes(), leaves) and self.suits(bound, leaves)):
+        if not (bound.fits(args, kwargs, modes(), leaves) and self.suits(bound, leaves)):
             return False
         DRAWN.values = self.values
         return True

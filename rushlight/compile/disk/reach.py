@@ -64,8 +64,7 @@ _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 class Reach:
     """The places that a call may look at: those its code names, and all behind what it uses whole.
 
-    `tensors` are the tensors on the way; `numbers` the learning rates, which become inputs;
-    `opaque` names iterators, and draws of NumPy's, which cannot be guarded.
+    `numbers` are the learning rates, which become inputs; `opaque` names what cannot be guarded.
     """
 
     def __init__(self) -> None:
@@ -83,14 +82,16 @@ class Reach:
         self.tables = Tables()
         self.logs = Logs()
         self.arguments: list[tuple[Tensor, dict[str, Any]]] = []  # and what is set on them
+        self.shells: dict[int, Any] = {}  # containers among the arguments
+        self.passing: list[Place] = []  # those of such containers
         self.functions: list[types.FunctionType] = []  # those of the user's
         self.ours: set[int] = set()  # attributes of objects whose class is this package's
         self.opaque: list[str] = []
         self.engines: list[Any] = []  # that numbers may be drawn from, which a trace sees
         self.loose: Counter[int] = Counter()  # objects met at no place, by address: how often
         self.loaded: set[str] = set()  # names that its code may read, of variables or attributes
-        self.strange = ""  # something of another library that the user's code calls
-        self.arrays = False  # whether there is a NumPy array among what it may look at
+        self.strange = ""  # of another library, called by the user's code
+        self.arrays = False  # whether it may look at a NumPy array
         self._seen: dict[int, Any] = {}
         self._noted: set[tuple[int, Any]] = set()
         self._bound: set[tuple[int, int]] = set()

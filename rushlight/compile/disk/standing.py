@@ -26,7 +26,6 @@ from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
 from ...core.trees import leaves_of
 from ..calls.bound import Bound, frozen, modes, sets
 from ..calls.fast import make
-from ..calls.guards import SCALARS
 from ..code import cache, llvm
 from ..middle.graph import Graph, Node
 from ..tracing.capture import Captured
@@ -36,6 +35,7 @@ from ..tracing.schedules import Afterwards, number
 from ..tracing.sources import Source, owner_in
 from .ambient import ambient
 from .digest import nodes_of
+from .given import walk_arguments
 from .reach import Reach
 from .remembered import PROFILE, joined, parted
 from .world import Unclear, World
@@ -120,9 +120,7 @@ class Call:
         """What later calls take for granted, as `capture` notes it."""
         reach = Reach()
         reach.walk(self.function, "")
-        for value in (*self.args, *self.kwargs.values()):
-            if not isinstance(value, SCALARS):
-                reach.walk(value, "argument")
+        walk_arguments(reach, self.args, self.kwargs)
         if reach.opaque:
             raise Unclear(reach.opaque[0])
         return Afterwards(reach).guarded(reach.places + reach.fixed_rates(sources))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core import threads
-from ..calls.bound import Argument, Bound
+from ..calls.bound import Bound
 from ..middle.graph import Graph, Node
 from ..middle.periods import repeated
 from ..middle.rolled import Loop, loops, rolled
@@ -69,7 +69,10 @@ def describe(bound: Bound) -> dict[str, Any]:
     native = getattr(program, "native", None)
     core = getattr(program, "core", None)
     found: dict[str, Any] = {
-        "arguments": [str(x) if isinstance(x, Argument) else repr(x) for x in bound.arguments[0]],
+        "arguments": [
+            *map(repr, bound.arguments[0]),
+            *(f"{name}={x!r}" for name, x in bound.arguments[1].items()),
+        ],
         "guards": [
             *(f"{text} gives {value!r}"
               for text, value in {**bound.conditions, **captured.here.told()}.items()),

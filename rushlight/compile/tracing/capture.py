@@ -19,6 +19,7 @@ from ...core.inference import InferenceTensor
 from ...core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS
+from ..disk.given import walk_arguments
 from ..disk.reach import Reach
 from ..middle.graph import Graph, order
 from ..middle.joint import Joint, backwards, split
@@ -33,7 +34,7 @@ from .parts import Parts, of_input
 from .pinned import NEW
 from .replacing import let_go, values_in
 from .required import Required
-from .results import Container, Fields, Result, alike, flatten
+from .results import Container, Fields, Result, alike
 from .said import Fixed, say
 from .sources import NUMBERS, Owner, Source
 from .spots import Changing, Here, Spot
@@ -120,11 +121,7 @@ def capture(
     """
     reach = Reach()
     reach.walk(function, "")
-    for value in (*args, *kwargs.values()):
-        if not isinstance(value, (Tensor, *SCALARS)):
-            reach.walk(value, "argument")
-    leaves: list[Tensor] = []
-    flatten((args, kwargs), leaves)
+    leaves = walk_arguments(reach, args, kwargs, (Tensor, *SCALARS))
     look_around(reach, leaves)
     opaque = reach.opaque or ([UNSEEN] if reach.engines and changing is None else [])
     if opaque:

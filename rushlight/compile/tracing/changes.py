@@ -64,6 +64,9 @@ class Changed:
         left += [(spot, spot.now()) for spot in lent]
         left += [(spot, x) for spot, new in self._grown for x in new]
         left += [(spot, number) for spot, number in tracer.afterwards.told]
+        for spot, _ in left:
+            if id(spot.holder) in reach.shells:
+                raise Uncompilable(f"{CHANGES} {spot.path}")
         self.spots = [spot for spot, _ in left]
         self.values = tuple(value for _, value in left)
         self.said = [spot for spot, _ in tracer.said]
@@ -99,7 +102,7 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
     stores = [x for x in reach.tables.changed() if (id(x.table), x.key) not in lent]
     known = {(id(store.table), store.key) for store in stores} | lent
     changing, failed = tracer.changing or Changing(), []
-    for place in (*reach.places, *reach.rates):
+    for place in (*reach.places, *reach.rates, *reach.passing):
         mark = id(place.container), place.key
         if mark not in known and not place.holds():
             failed.append(place.path)

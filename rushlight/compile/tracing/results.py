@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from ...core import trees
@@ -48,16 +50,45 @@ class Fields(Container):
         return made
 
 
+def parts_of(value: Any) -> Collection[Any] | None:
+    """What an argument holds that is taken apart, and may be another container at every call.
+
+    Other objects (a module, an optimizer) are the same at every call, or the program is another.
+    """
+    kind = type(value)
+    if kind is dict or kind is OrderedDict:
+        return value.values()
+    if kind is tuple or kind is list or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        return value
+    return None
+
+
+def containers_in(value: Any) -> Iterator[Any]:
+    """The containers among arguments, those that hold others first."""
+    parts = parts_of(value)
+    if parts is not None:
+        yield value
+        for part in parts:
+            yield from containers_in(part)
+
+
+def exchanged(value: Any, parts: Iterable[Any]) -> Any:
+    """A container as `value` is with other parts; nothing of its class runs."""
+    kind = type(value)
+    if issubclass(kind, dict):
+        return kind(zip(value, parts))
+    return list(parts) if kind is list else tuple.__new__(kind, parts)
+
+
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
     """Nested arguments with each tensor replaced by its number in `leaves`."""
     if isinstance(value, Tensor):
         leaves.append(value)
         return Leaf(len(leaves) - 1)
-    if isinstance(value, (tuple, list)):
-        return alike(value, [flatten(part, leaves) for part in value])
-    if type(value) is dict:
-        return {key: flatten(part, leaves) for key, part in value.items()}
-    return value
+    parts = parts_of(value)
+    if parts is None:
+        return value
+    return exchanged(value, [flatten(part, leaves) for part in parts])
 
 
 def alike(value: Any, parts: list[Any]) -> Any:
