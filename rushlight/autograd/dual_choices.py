@@ -16,6 +16,7 @@ from ..core.numbers import number
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
 from ..core.tensor import wrap
+from ..ops.fused.recurrent import at_once
 from ..ops.reduce import MANY, Dims, count, kept
 from .pushes import JOINTLY_LINEAR, PUSHES
 from .transpose import push_by_pull
@@ -142,6 +143,18 @@ def _recurrent(name: str) -> Push:
 
     return push
 
+
+def _layer_at_once(ts: Any, *operands: Any) -> Any:
+    *xs, mode, sizes, reverse, _ = operands
+    xs, ts = ((*some[:2], None, *some[2:6], None) for some in (xs, ts))
+    return at_once(mode, ts, xs, sizes, reverse)
+
+
+# (tangents, *operands, *params) -> (results, their tangents) of an op with several, or None
+AT_ONCE: dict[str, Callable[..., Any]] = {
+    "recurrent_layer": _layer_at_once,
+    "lstm_layer": lambda ts, *rest: at_once("LSTM", ts, rest[:8], rest[8], rest[9]),
+}
 
 _PUSHES: dict[str, Push] = {
     "where": _chosen, "amax": _extremum, "amin": _extremum, "max_all": _extremum,

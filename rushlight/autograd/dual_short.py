@@ -20,7 +20,7 @@ from ..core.numbers import number
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
-from .dual_choices import on_arrays
+from .dual_choices import AT_ONCE, on_arrays
 from .dual_native import by_prim, natively
 from .dual_programs import NUMBERS, written
 from .dual_rules import OWN, TANGENTS, Push, at_once, by_eval, by_partials, by_pull
@@ -357,7 +357,7 @@ def _any_number(prim: Primitive, push: Push) -> Way:
 def _pushed(prim: Primitive, push: Callable[..., Any]) -> Way:
     """An op whose push is written for Tensors and arrays alike."""
     sequence, several = prim.arity is None, prim.outputs != 1
-    view = getattr(prim.rule, "view", False)
+    view, both = getattr(prim.rule, "view", False), AT_ONCE.get(prim.name)
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         found = None if params and _hidden(params) else _bare(inputs, prim.dtype == "first")
@@ -365,15 +365,16 @@ def _pushed(prim: Primitive, push: Callable[..., Any]) -> Way:
             return route(prim, inputs, params)
         level, xs, tangents = found
         given = (xs,) if sequence else xs
+        made = both and both(tangents, *given, *params)
         try:
-            y = prim.eval(*given, *params)
+            y = made[0] if made else prim.eval(*given, *params)
         except (ValueError, Unfollowed):
             return route(prim, inputs, params)
         if not several:
             y = y if type(y) is ndarray else asarray(y)
             return _result(level, y, push(tangents, y, *given, *params))
         ys = tuple([one if type(one) is ndarray else asarray(one) for one in y])
-        ts = push(tangents, ys, *given, *params) or (None,) * len(ys)
+        ts = made[1] if made else push(tangents, ys, *given, *params) or (None,) * len(ys)
         results = tuple([
             _result(level, one, t if one.dtype.char in "fd" else None)
             for one, t in zip(ys, ts)

@@ -84,6 +84,9 @@ def hooks_of_parameters() -> Case:
     w, handles = nn.Parameter(rl.ones(4)), []
     optimiser = rl.optim.SGD([w], lr=0.1)
 
+    def halved(p: Any) -> None:
+        p.grad.mul_(0.5)
+
     def call(x: Any) -> Any:
         optimiser.zero_grad()
         (w * x).square().sum().backward()
@@ -96,7 +99,6 @@ def hooks_of_parameters() -> Case:
         if k in (4, 8):
             handles.pop().remove()
         if k == 6:
-            halved = lambda p: p.grad.mul_(0.5)
             handles.append(w.register_post_accumulate_grad_hook(halved))
         return (numbers(k),)
 
@@ -108,12 +110,15 @@ def hooks_of_arguments() -> Case:
         x.square().sum().backward()
         return x.grad
 
+    def emptied(p: Any) -> None:
+        p.grad.zero_()
+
     def before(k: int) -> tuple[Any, ...]:
         x = numbers(k).requires_grad_()
         if k in (2, 3, 6):
             x.register_hook(lambda g: g * k)
         if k == 5:
-            x.register_post_accumulate_grad_hook(lambda p: p.grad.zero_())
+            x.register_post_accumulate_grad_hook(emptied)
         return (x,)
 
     return call, before

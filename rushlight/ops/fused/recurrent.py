@@ -187,6 +187,21 @@ def _front(a: Any) -> Any:
     return None if a is None else a[None]
 
 
+def at_once(mode: str, ts: Any, xs: Any, sizes: Any, reverse: bool) -> Any:
+    """(the op's results, their tangents) of arrays, each step with its tangent; None if by others.
+
+    Nothing is kept for a gradient: who wants one has it computed (`_back`).
+    """
+    x, h, w_hh, w_hr = xs[0], xs[1], xs[4], xs[7]
+    if sizes is not None or w_hh.ndim != 2 or not x.size:
+        return None
+    if not recurrent_steps.worthwhile(mode, h, w_hr, (len(h),) * len(x)):
+        return None
+    ys, tangents = recurrent_steps.both(mode, ts, xs, reverse)
+    nothing = [np.empty(0, f"i{x.itemsize}") for _ in ys]
+    return (*ys, *nothing), (*tangents, *[None] * len(nothing))
+
+
 def _layer_vjp(g: Any, y: Any, x: Any, h: Any, *rest: Any) -> list[Any]:
     *weights, mode, sizes, reverse, wants_x = rest
     xs = (x, h, None, *weights, None)

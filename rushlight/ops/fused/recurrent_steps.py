@@ -62,28 +62,68 @@ def _backward(
     return (d, share, by_before + beside) if mode == "GRU" else (d, by_before)
 
 
-def _push(
-    mode: str, z: Any, th: Any, tc: Any, kept: Any, state: Any, before: Any, w: Any
+def _moved(
+    mode: str, ts: Any, th: Any, tc: Any, gates: Any, state: Any, before: Any
 ) -> tuple[Any, ...]:
     """The tangents of (the cell and) the state after a step, from those before it.
 
-    `z` is what reaches the gates besides: for a GRU also, as a fourth, what only W_hn h gets.
+    `ts` are those of what enters the gates; of a GRU, as a fourth, that of W_hn h + b_hn.
     `state` is the step's own and `before` that before it: cells of an LSTM, else outputs.
     """
-    share = linear(th, w)
     if mode == "LSTM":
-        (enter, keep, new, leave), (a, b, c, d) = gates_of(kept, 4), gates_of(z + share, 4)
+        (enter, keep, new, leave), (a, b, c, d) = gates, ts
         bent = tanh(state)
         tc = keep * (tc + before * (1 - keep) * b) + enter * (
             new * (1 - enter) * a + (1 - new * new) * c)  # fmt: skip
         return tc, leave * (bent * (1 - leave) * d + (1 - bent * bent) * tc)
     if mode == "GRU":
-        (reset, update, new, own), (a, b, c, d) = gates_of(kept, 4), gates_of(z, 4)
-        e, f, g = gates_of(share, 3)
-        bend = c + reset * (d + g + own * (1 - reset) * (a + e))
-        turn = th + (before - new) * (1 - update) * (b + f)
+        (reset, update, new, own), (a, b, c, d) = gates, ts
+        bend = c + reset * (d + own * (1 - reset) * a)
+        turn = th + (before - new) * (1 - update) * b
         return ((1 - new * new) * (1 - update) * bend + update * turn,)
-    return (((1 - state * state) if mode == "RNN_TANH" else (state > 0)) * (z + share),)
+    return (((1 - state * state) if mode == "RNN_TANH" else (state > 0)) * ts[0],)
+
+
+def _push(
+    mode: str, z: Any, th: Any, tc: Any, kept: Any, state: Any, before: Any, w: Any
+) -> tuple[Any, ...]:
+    """The tangents of a step whose values are known.
+
+    `z` is what reaches the gates besides: for a GRU also, as a fourth, what only W_hn h gets.
+    """
+    share, count = linear(th, w), _COUNTS[mode]
+    gates: Any = None if count == 1 else gates_of(kept, 4)
+    if mode == "GRU":
+        (a, b, c, d), (e, f, g) = gates_of(z, 4), gates_of(share, 3)
+        ts = [a + e, b + f, c, d + g]
+    else:
+        ts = gates_of(z + share, count)
+    return _moved(mode, ts, th, tc, gates, state, before)
+
+
+def _pair(
+    mode: str, z: Any, tz: Any, h: Any, th: Any, c: Any, tc: Any, w: Any, tw: Any, own: Any,
+    town: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    """A step and its tangents at once: (cell, its tangent if any, state, its tangent).
+
+    `z` and `tz` are the input's gates and their tangents; `own` is the bias of W_hh h if it has
+    one apart. None stands for a tangent of zero.
+    """
+    share = linear(h, w) if own is None else linear_bias(h, w, own)
+    moved = linear(th, w) if tw is None else linear(th, w) + linear(h, tw)
+    moved = moved if town is None else moved + town
+    (y, cell), saved = MODES[mode][0](z, share, (h, c), None)
+    if mode == "GRU":
+        (a, b, d), (e, f, g) = gates_of(tz, 3), gates_of(moved, 3)
+        ts = [a + e, b + f, d, g]
+    else:
+        ts = gates_of(tz + moved, _COUNTS[mode])
+    long = mode == "LSTM"
+    state, before = (cell, c) if long else (y, h)
+    gates = None if mode.startswith("RNN") else saved[:4]
+    found = _moved(mode, ts, th, tc, gates, state, before)
+    return (cell, found[0], y, found[1]) if long else (y, *found)
 
 
 def _filling(formula: Callable[..., Any], results: int) -> Callable[..., None]:
@@ -110,14 +150,17 @@ class _Program:
             run(*args)
 
 
-_RESULTS = {"RNN_TANH": (1, 2, 1), "RNN_RELU": (1, 2, 1), "GRU": (2, 3, 1), "LSTM": (3, 3, 2)}
+_RESULTS = {
+    "RNN_TANH": (1, 2, 1, 2), "RNN_RELU": (1, 2, 1, 2), "GRU": (2, 3, 1, 2), "LSTM": (3, 3, 2, 4),
+}  # fmt: skip
 _STEPS = {
     mode: (
         _Program(f"{mode} step", partial(_forward, mode), forward),
         _Program(f"{mode} step back", partial(_backward, mode), backward),
         _Program(f"{mode} step push", partial(_push, mode), push),
+        _Program(f"{mode} step pair", partial(_pair, mode), pair),
     )
-    for mode, (forward, backward, push) in _RESULTS.items()
+    for mode, (forward, backward, push, pair) in _RESULTS.items()
 }
 
 
@@ -137,16 +180,21 @@ def kept_of(mode: str, h: Array, count: int, *members: int) -> tuple[Any, Any, A
     return states, saved, empty(states.shape, h.dtype) if mode == "LSTM" else None
 
 
+def _entering(mode: str, x: Array, weights: Any) -> tuple[Array, Any]:
+    """What the input's rows give to the gates, and the bias that stays with W_hh h."""
+    w_ih, _, b_ih, b_hh, *_ = weights
+    own = b_hh if mode == "GRU" else None
+    if b_ih is None:
+        return linear(x, w_ih), None
+    return linear_bias(x, w_ih, b_ih if own is not None else b_ih + b_hh), own
+
+
 def forward(
     mode: str, x: Array, h: Array, c: Any, weights: Any, count: int, reverse: bool, room: Any = None
 ) -> tuple[Array, ...]:
     """(output rows, last h, last c if any, then what the gradient needs, in `room` if given)."""
-    w_ih, w_hh, b_ih, b_hh, _ = weights
-    own = b_hh if mode == "GRU" else None
-    if b_ih is not None:
-        gates = linear_bias(x, w_ih, b_ih if own is not None else b_ih + b_hh)
-    else:
-        gates = linear(x, w_ih)
+    w_hh = weights[1]
+    gates, own = _entering(mode, x, weights)
     gates = gates.reshape(count, *h.shape[:1], -1)
     states, saved, cells = room or kept_of(mode, h, count)
     wide = saved.shape[-1]
@@ -283,3 +331,47 @@ def push(mode: str, ts: Any, kept: Any, xs: Any, reverse: bool) -> list[Array]:
 
     _STEPS[mode][2].walk(steps())
     return [found, ends[0].copy(), *(ends[1:] if long else ())]
+
+
+def _entering_tangents(mode: str, x: Array, tx: Any, weights: Any, ts: Any) -> tuple[Array, Any]:
+    """The tangents of what `_entering` gives."""
+    w_ih, (tw_ih, _, tb_ih, tb_hh, *_) = weights[0], ts
+    own = tb_hh if mode == "GRU" else None
+    biases = [b for b in (tb_ih, None if mode == "GRU" else tb_hh) if b is not None]
+    bias = sum(biases[1:], biases[0]) if biases else None
+    pairs = [(a, w) for a, w in ((tx, w_ih), (x, tw_ih)) if a is not None and w is not None]
+    if not pairs:
+        z = np.zeros((len(x), len(w_ih)), x.dtype)
+        return z if bias is None else np.add(z, bias, z), own
+    left, right = pairs[0] if len(pairs) == 1 else (np.concatenate(a, 1) for a in zip(*pairs))
+    return linear(left, right) if bias is None else linear_bias(left, right, bias), own
+
+
+def both(mode: str, ts: Any, xs: Any, reverse: bool) -> tuple[list[Array], list[Array]]:
+    """(outputs, last h, last c if any) of whole sequences, and their tangents, step by step."""
+    (x, h, c, *weights), (tx, th, tc, *by_weights), long = xs, ts, mode == "LSTM"
+    count, size, kind = x.shape[0], h.shape, x.dtype
+    x, tx = (None if a is None else a.reshape(-1, a.shape[2]) for a in (x, tx))
+    (z, own), (tz, town) = (
+        _entering(mode, x, weights),
+        _entering_tangents(mode, x, tx, weights, by_weights),
+    )
+    z, tz = z.reshape(count, size[0], -1), tz.reshape(count, size[0], -1)
+    states, moved = (empty((count, *size), kind) for _ in range(2))
+    spare = np.empty((2, 2, *size), kind)
+    first = [h, th, c, tc] if long else [h, th]
+    ends = [np.zeros(size, kind) if a is None else np.ascontiguousarray(a) for a in first]
+    ends += [] if long else [None, None]
+    w, tw = weights[1], by_weights[1]
+
+    def steps() -> Iterator[tuple[Any, ...]]:
+        for turn, (t, _) in enumerate(_order(count, reverse)):
+            cell, results = spare[turn % 2], (states[t], moved[t])
+            yield *(cell if long else ()), *results, z[t], tz[t], *ends, w, tw, own, town
+            ends[:2] = results
+            if long:
+                ends[2:] = cell
+
+    _STEPS[mode][3].walk(steps())
+    h, th, c, tc = (None if a is None else a.copy() for a in ends)
+    return ([states, h, c], [moved, th, tc]) if long else ([states, h], [moved, th])
