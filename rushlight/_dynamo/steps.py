@@ -112,13 +112,20 @@ def site(code: CodeType, last: int) -> Site:
         operation = one.opname
     if after is None:
         return Site(operation, ())
-    count = after.argval if after.opname == "UNPACK_SEQUENCE" else 1
+    count, names = 1, _stored(after)
     if after.opname == "UNPACK_SEQUENCE":
-        stores = [next(steps, after) for _ in range(count)]
-    else:
-        stores = [after]
-    names = tuple(one.argval for one in stores if one.opname.startswith("STORE_FAST"))
+        count = after.argval
+        while len(names) < count and (more := _stored(next(steps, after))):
+            names += more
     return Site(operation, names if len(names) == count else ())
+
+
+def _stored(one: dis.Instruction) -> tuple[str, ...]:
+    """The variables that an instruction gives values; from 3.13 on there may be two."""
+    if not one.opname.startswith("STORE_FAST"):
+        return ()
+    names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+    return names if one.opname == "STORE_FAST_STORE_FAST" else names[:1]
 
 
 def as_written(func: Any, args: tuple[Any, ...], operation: str) -> tuple[str, Any, Any]:

@@ -16,6 +16,9 @@ PLAIN = frozenset({
     "argparse.Namespace", "types.SimpleNamespace", "pathlib.PosixPath", "pathlib.WindowsPath",
     "pathlib.PurePosixPath", "pathlib.PureWindowsPath", "datetime.datetime", "datetime.date",
     "datetime.timedelta",
+    # what 3.13 says for them
+    "pathlib._local.PosixPath", "pathlib._local.WindowsPath", "pathlib._local.PurePosixPath",
+    "pathlib._local.PureWindowsPath",
 })  # fmt: skip
 
 
@@ -112,7 +115,7 @@ def safe_class(name: str, trusted: bool = False) -> type | None:
         found = vars(sys.modules["__main__"]).get(name.removeprefix("__main__."))
         found = found if isinstance(found, type) and found.__module__ == "__main__" else None
     elif found is None and trusted and name in PLAIN:
-        found = loaded_class(name)
+        found = loaded_class(name.replace("pathlib._local.", "pathlib."))
     return found
 
 

@@ -237,3 +237,24 @@ def test_another_thread_meets_the_functions_it_knows() -> None:
         assert torch.compile(step)(torch.ones(3)) == 4.0
     thread.join()
     assert seen == [3.0, 5.0]
+
+
+@backends
+def test_what_a_missed_call_raises_is_raised_once(backend: str) -> None:
+    w = torch.nn.Parameter(torch.ones(3))
+    calls: list[int] = []
+
+    def step(x: Any) -> Any:
+        if x.shape[0] == 2:
+            calls.append(len(calls))
+            raise ZeroDivisionError
+        (w * x).sum().backward()  # whether there is a gradient is asked before every run
+        return x * 2
+
+    call = torch.compile(step, backend=backend)
+    for _ in range(3):
+        call(torch.ones(3))
+    w.grad = None
+    with pytest.raises(ZeroDivisionError):
+        call(torch.ones(2))
+    assert calls == [0]

@@ -183,10 +183,10 @@ class _Writer:
             tests.append(f"{owner}._grad is {'not ' if had is not None else ''}None")
         owners = [self._owner(f"w{i}", x) for i, x in enumerate(takers(self.captured))]
         tests += [f"{x} is not {y}" for x, y in itertools.combinations(owners, 2)]
-        if tests:
-            self.lines.append("try:")
-            self.lines.append(f"    if not ({' and '.join(tests)}): {self.miss}")
-            self.lines.append(f"except Exception: {self.miss}")
+        if tests:  # the long way may raise what the user's code raises: not in here
+            self.lines.append(f"try: still_so = {' and '.join(tests)}")
+            self.lines.append("except Exception: still_so = False")
+            self.lines.append(f"if not still_so: {self.miss}")
 
     def _owner(self, name: str, x: Owner) -> str:
         """How the text says a tensor: an argument, or one that gets this name."""
