@@ -245,16 +245,19 @@ def test_what_a_missed_call_raises_is_raised_once(backend: str) -> None:
     calls: list[int] = []
 
     def step(x: Any) -> Any:
-        if x.shape[0] == 2:
+        if w.grad is None:
             calls.append(len(calls))
             raise ZeroDivisionError
-        (w * x).sum().backward()  # whether there is a gradient is asked before every run
+        w.grad = None  # that there was one is asked before every run
+        (w * x).sum().backward()
         return x * 2
 
+    w.grad = torch.zeros(3)
     call = torch.compile(step, backend=backend)
     for _ in range(3):
         call(torch.ones(3))
+    assert len(call.programs) == 1
     w.grad = None
     with pytest.raises(ZeroDivisionError):
-        call(torch.ones(2))
+        call(torch.ones(3))
     assert calls == [0]
