@@ -33,7 +33,7 @@ from .selective import (
 __all__ = [
     "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
     "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts",
-    "get_device_states", "noop_context_fn", "set_checkpoint_early_stop", "set_device_states",
+    "get_device_states", "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 # what `set_checkpoint_early_stop` asks for; None: each call's own
