@@ -351,7 +351,8 @@ def both(mode: str, ts: Any, xs: Any, reverse: bool) -> tuple[list[Array], list[
     """(outputs, last h, last c if any) of whole sequences, and their tangents, step by step."""
     (x, h, c, *weights), (tx, th, tc, *by_weights), long = xs, ts, mode == "LSTM"
     count, size, kind = x.shape[0], h.shape, x.dtype
-    x, tx = (None if a is None else a.reshape(-1, a.shape[2]) for a in (x, tx))
+    x = x.reshape(-1, x.shape[2])
+    tx = None if tx is None else tx.reshape(-1, tx.shape[2])
     (z, own), (tz, town) = (
         _entering(mode, x, weights),
         _entering_tangents(mode, x, tx, weights, by_weights),
@@ -360,7 +361,9 @@ def both(mode: str, ts: Any, xs: Any, reverse: bool) -> tuple[list[Array], list[
     states, moved = (empty((count, *size), kind) for _ in range(2))
     spare = np.empty((2, 2, *size), kind)
     first = [h, th, c, tc] if long else [h, th]
-    ends = [np.zeros(size, kind) if a is None else np.ascontiguousarray(a) for a in first]
+    ends: list[Any] = [
+        np.zeros(size, kind) if a is None else np.ascontiguousarray(a) for a in first
+    ]
     ends += [] if long else [None, None]
     w, tw = weights[1], by_weights[1]
 
@@ -373,5 +376,5 @@ def both(mode: str, ts: Any, xs: Any, reverse: bool) -> tuple[list[Array], list[
                 ends[2:] = cell
 
     _STEPS[mode][3].walk(steps())
-    h, th, c, tc = (None if a is None else a.copy() for a in ends)
-    return ([states, h, c], [moved, th, tc]) if long else ([states, h], [moved, th])
+    h, th, *cells = [a.copy() for a in ends if a is not None]
+    return [states, h, *cells[:1]], [moved, th, *cells[1:]]
