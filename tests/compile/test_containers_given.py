@@ -161,3 +161,17 @@ def test_what_a_call_writes_into_a_given_container_is_there_after_every_call(wri
         f(theirs, x)
         assert repr(ours) == repr(theirs)
     assert not call.programs
+
+
+argument: dict[str, Any] = {"x": rl.ones(3)}  # a name that paths of arguments begin like
+
+
+def test_a_container_that_the_code_also_knows_by_name_stays_guarded() -> None:
+    def f(batch: Any) -> Any:
+        return batch["x"] + argument["x"]
+
+    call = rl.compile(f)
+    for k in range(4):
+        argument["x"] = rl.full((3,), float(k))
+        assert call(argument).tolist() == [2.0 * k] * 3
+        assert call({"x": rl.ones(3)}).tolist() == [k + 1.0] * 3

@@ -16,7 +16,7 @@ from ..tracing.capture import Captured
 from ..tracing.changes import through, window
 from ..tracing.parts import own
 from ..tracing.required import Refused
-from ..tracing.results import Container, Result, alike, exchanged, parts_of
+from ..tracing.results import Container, Result, alike, parts_of
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from .apart import overlapping
@@ -106,7 +106,7 @@ def pattern(value: Any) -> Any:
     if isinstance(value, Tensor):
         return Argument(value)
     parts = parts_of(value)
-    return value if parts is None else exchanged(value, map(pattern, parts))
+    return value if parts is None else alike(value, map(pattern, parts))
 
 
 def expects(wanted: Any, asked: Iterable[str]) -> bool:

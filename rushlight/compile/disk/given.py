@@ -18,18 +18,19 @@ def walk_arguments(
     reach: Reach, args: Any, kwargs: Any, but: tuple[type, ...] = SCALARS
 ) -> list[Tensor]:
     """Visit arguments, but for some kinds; the tensors in them that are taken apart."""
+    before, known = len(reach.places), set(reach.tensors)
     for value in (*args, *kwargs.values()):
         if not isinstance(value, but):
             reach.walk(value, "argument")
     leaves: list[Tensor] = []
     flatten((args, kwargs), leaves)
     reach.shells.update((id(x), x) for x in containers_in((args, kwargs)))
-    passing, places = {*reach.shells, *map(id, leaves)}, reach.places[:]
-    reach.places.clear()
-    for place in places:
-        goes = id(place.container) in passing and place.path.startswith("argument")
-        (reach.passing if goes else reach.places).append(place)
+    passing, found = {*reach.shells, *map(id, leaves)}, reach.places[before:]
+    del reach.places[before:]  # what the code reaches by other ways stays guarded
+    for place in found:
+        (reach.passing if id(place.container) in passing else reach.places).append(place)
+    reach.unnamed.update(reach.tensors.keys() - known)
     for x in leaves:
-        if id(x) in reach.tensors and reach.tensors[id(x)][1].startswith("argument"):
+        if id(x) in reach.unnamed:
             reach.forget(x)
     return leaves

@@ -84,6 +84,7 @@ class Reach:
         self.arguments: list[tuple[Tensor, dict[str, Any]]] = []  # and what is set on them
         self.shells: dict[int, Any] = {}  # containers among the arguments
         self.passing: list[Place] = []  # those of such containers
+        self.unnamed: set[int] = set()  # tensors that only arguments lead to
         self.functions: list[types.FunctionType] = []  # those of the user's
         self.ours: set[int] = set()  # attributes of objects whose class is this package's
         self.opaque: list[str] = []
@@ -128,6 +129,10 @@ class Reach:
     def reads(self, name: str) -> bool:
         """Whether the code may read something of this name."""
         return name in self.loaded or ANY in self.loaded
+
+    def by_name(self, x: Tensor) -> bool:
+        """Whether the code finds a tensor without an argument's help."""
+        return id(x) in self.tensors and id(x) not in self.unnamed
 
     def knows(self, value: Any) -> bool:
         """Whether an object was met on the way."""

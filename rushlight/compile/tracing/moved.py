@@ -215,8 +215,7 @@ def shared_memory(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tupl
     for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
         if tracer.places[id(leaf)] != place:
             found.append((place, tracer.places[id(leaf)], None))
-        path = tracer.reach.tensors[id(leaf)][1] if id(leaf) in tracer.reach.tensors else "argument"
-        if not path.startswith("argument"):  # known by another name too: again so
+        if tracer.reach.by_name(leaf):  # known by another name too: again so
             found.append((leaf, place, None))
     gone = {id(x) for x, _ in moved(tracer)}
     for x, array in tracer.lifted:

@@ -72,14 +72,6 @@ def containers_in(value: Any) -> Iterator[Any]:
             yield from containers_in(part)
 
 
-def exchanged(value: Any, parts: Iterable[Any]) -> Any:
-    """A container as `value` is with other parts; nothing of its class runs."""
-    kind = type(value)
-    if issubclass(kind, dict):
-        return kind(zip(value, parts))
-    return list(parts) if kind is list else tuple.__new__(kind, parts)
-
-
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
     """Nested arguments with each tensor replaced by its number in `leaves`."""
     if isinstance(value, Tensor):
@@ -88,12 +80,15 @@ def flatten(value: Any, leaves: list[Tensor]) -> Any:
     parts = parts_of(value)
     if parts is None:
         return value
-    return exchanged(value, [flatten(part, leaves) for part in parts])
+    return alike(value, [flatten(part, leaves) for part in parts])
 
 
-def alike(value: Any, parts: list[Any]) -> Any:
-    """Parts in a list, tuple or named tuple as `value` is."""
-    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+def alike(value: Any, parts: Iterable[Any]) -> Any:
+    """A list, tuple, named tuple or dictionary as `value` is, with other parts."""
+    kind = type(value)
+    if issubclass(kind, dict):
+        return kind(zip(value, parts))
+    return tuple.__new__(kind, parts) if hasattr(kind, "_fields") else kind(parts)
 
 
 class Leaf:
