@@ -39,7 +39,7 @@ from .random_places import (
     place,
     size_of,
 )
-from .random_stream import Stream
+from .random_stream import FEW, Stream
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -75,9 +75,11 @@ class Engine(Stream):
         high: float = 1.0, *, out: Array | None = None,
     ) -> Array:  # fmt: skip
         """Uniform on [low, high): one word each, two for float64; complex draws both parts."""
-        plain = low == 0 and high == 1 and (dtype is _FLOAT32 or dtype is np.float32)
-        if plain and out is None and type(shape) is tuple:  # the common case, soon done
-            return self.singles(math.prod(shape)).reshape(shape)
+        if low == 0 and high == 1:  # the common cases, soon done
+            if out is None and type(shape) is tuple and (dtype is _FLOAT32 or dtype is np.float32):
+                return self.singles(math.prod(shape)).reshape(shape)
+            if out is not None and out.dtype is _FLOAT32:
+                return place(self.singles(out.size), out.shape, _FLOAT32, out)
         shape, dtype, count = size_of(shape, dtype, out)
         kind = kind_of(dtype, '"check_uniform_bounds"', *_REAL, "complex")
         check_bounds(low, high, dtype)
@@ -335,6 +337,8 @@ class Engine(Stream):
         if not 0 <= p <= 1:
             raise fail(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
         kind_of(dtype, '"bernoulli_scalar_cpu_"', *_ANY)
+        if count <= FEW:
+            return place(self.doubles(count) < p, shape, dtype, out)
         below = lambda words: draws.below64(words, p)
         return place(self.converted(count, 2, below, np.bool_), shape, dtype, out)
 
@@ -425,12 +429,22 @@ class Engine(Stream):
         kind_of(rate.dtype, '"poisson_cpu"', *_REAL)
         if rate.size and (rate < 0).any():
             raise fail(RuntimeError, "invalid Poisson rate, expected rate to be non-negative")
-        uniforms = self._each_double()
-        values = [rejection.poisson(x, uniforms) for x in rate.astype(np.float64).ravel().tolist()]
-        return place(np.array(values, np.float64), rate.shape, rate.dtype, None)
+        rates, native = rate.astype(np.float64).ravel(), rejection.NATIVE.after(rate.size)
+        ready: Any = native and rejection.poisson_columns(rates)
+        if ready:
+            values = self.rejected(native.poisson, *ready)
+        else:
+            uniforms = self._each_double()
+            values = np.array([rejection.poisson(x, uniforms) for x in rates.tolist()], np.float64)
+        return place(values, rate.shape, rate.dtype, None)
 
     def binomial(self, count: Array, p: Array) -> Array:
         """The number of successes in `count` trials of probability `p`, for each place."""
+        native = rejection.NATIVE.after(count.size)
+        ready = native and rejection.BinomialColumns(count.ravel(), p.ravel())
+        if ready and ready.fit:
+            values = ready.results(self.rejected(native.binomial, ready.columns, ready.least))
+            return place(values, count.shape, count.dtype, None)
         uniforms, real = self._each_double(), count.dtype.type
         both = zip(count.ravel().tolist(), p.ravel().tolist(), strict=True)
         values = [rejection.binomial(float(n), float(q), uniforms, real) for n, q in both]
@@ -450,6 +464,10 @@ class Engine(Stream):
         return values.clip(np.finfo(values.dtype).tiny, np.nextafter(one, one - one))
 
     def _gamma(self, shape: Array, real: Any) -> Array:
+        native = rejection.NATIVE.after(shape.size)
+        ready: Any = native and rejection.gamma_columns(shape.ravel().astype(real, copy=False))
+        if ready:
+            return self.rejected(native.gamma, *ready)
         uniforms = self._each_double()
         one = lambda: self.serial_normals(1).item()
         return np.array([rejection.gamma(real(a), uniforms, one, real) for a in shape.ravel()])

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from .heavy import Pieces
+
+Array = np.ndarray
+_PAYS = 1 << 15  # numbers drawn in Python from which on loading native code pays
+_COMPILER = "rushlight.compile.code.llvm"
+
+
+class _Native:
+    """The same samplers in native code, to the last bit, for whoever draws much."""
+
+    def __init__(self) -> None:
+        self.left, self.pieces = _PAYS, Pieces("sampling")
+
+    def after(self, count: int) -> Any:
+        """The native code, if there is any, for another `count` numbers."""
+        if self.left > 0:
+            self.left -= count if _COMPILER not in sys.modules else 64 * count
+        return None if self.left > 0 else self.pieces.found
+
+
+NATIVE = _Native()
 
 
 def poisson(rate: float, uniforms: Iterator[float]) -> int:
@@ -108,7 +131,7 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 _THIRD = float(np.float32(1) / np.float32(3))
-_SQUEEZE = float(np.float32(0.0331))
+SQUEEZE = float(np.float32(0.0331))
 
 
 def gamma(shape: Any, uniforms: Iterator[float], normal: Callable[[], float], real: Any) -> float:
@@ -128,7 +151,55 @@ def gamma(shape: Any, uniforms: Iterator[float], normal: Callable[[], float], re
             continue
         v = y * y * y
         u, square = 1.0 - next(uniforms), x * x
-        if u < 1.0 - _SQUEEZE * square * square:
+        if u < 1.0 - SQUEEZE * square * square:
             return scale * d * v
         if math.log(u) < 0.5 * square + d * (1.0 - v + math.log(v)):
             return scale * d * v
+
+
+# --- What native code takes for them: columns of numbers, and the least words of each result
+
+
+def poisson_columns(rate: Array) -> tuple[list[Array], Array] | None:
+    """Rates below 10; None where there are others."""
+    if (rate >= 10).any():
+        return None
+    return [rate], 2 * (rate != 0).view(np.uint8)
+
+
+def gamma_columns(shape: Array) -> tuple[list[Array], Array] | None:
+    """What `gamma` makes of a shape before it draws; None where a shape is negative."""
+    if (shape < 0).any():
+        return None
+    real, none = shape.dtype.type, shape == 0
+    small = (shape < 1) & ~none
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        power = np.where(small, (real(1) / shape).astype(np.float64), 0.0)
+        d = (np.where(small, shape + real(1), shape) - real(_THIRD)).astype(np.float64)
+        d[none] = 0.0
+        c = 1.0 / np.sqrt(9.0 * d)
+    return [power, d, c], 4 * (~none).view(np.uint8) + 2 * small.view(np.uint8)
+
+
+class BinomialColumns:
+    """Probabilities up to a half with fewer than ten successes to be expected."""
+
+    def __init__(self, count: Array, p: Array) -> None:
+        real = count.dtype
+        self.count, self.p = count.astype(np.float64), p.astype(np.float64)
+        self.drawn = (self.count > 0) & (self.p > 0) & (self.p < 1)
+        self.turned = self.drawn & (self.p > 0.5)
+        half = np.where(self.turned, (1.0 - self.p).astype(real).astype(np.float64), self.p)
+        expected = (self.count * half).astype(real).astype(np.float64)
+        self.fit = not ((self.drawn & (expected >= 10)) | np.isnan(self.count)).any()
+        if self.fit:
+            failure = np.log1p(np.where(self.drawn, -half, 0.0).astype(real))
+            self.columns = [failure.astype(np.float64), self.count]
+            self.least = 2 * self.drawn.view(np.uint8)
+
+    def results(self, values: Array) -> Array:
+        """The numbers of successes, also where nothing was drawn."""
+        values = np.where(self.turned, self.count - values, values)
+        some = (self.count > 0) & ~(self.p <= 0)
+        values = np.where(some & (self.p >= 1), self.count, values)
+        return np.where(some & np.isnan(self.p), np.nan, values)

@@ -17,7 +17,8 @@ from .random_draws import Array, Words
 
 DEFAULT_SEED = 67280421310721
 _BLOCK = 624  # words that MT19937 makes at a time
-_FEW = 128  # numbers for which a block's are computed together and kept
+FEW = 128  # numbers for which a block's are computed together and kept
+_AHEAD = 1 << 14  # results for whose least words are drawn at a time
 _CHUNK = 96 * _BLOCK  # words turned into numbers at a time, so that they stay in cache
 
 # What torch.get_rng_state() holds, byte for byte.
@@ -79,6 +80,7 @@ class Stream:
         self._next, self._fresh = _BLOCK, True
         self._rows: tuple[Any, int, Any] = (None, 0, None)  # see `block_normals`
         self._units: tuple[Any, Any] = (None, None)  # a block of words, and its `singles`
+        self._pairs: tuple[Any, int, Any] = (None, 0, None)  # see `doubles`
         self._spare: float | None = None  # the second of the last pair of serial normals
         self._spare32: float | None = None  # torch keeps a place for it and does not use it
         return self
@@ -200,7 +202,7 @@ class Stream:
 
     def singles(self, count: int) -> Array:
         """`count` float32 in [0, 1), one word each; the words of a block are converted at once."""
-        found = self._within(count) if 0 < count <= _FEW else None
+        found = self._within(count) if 0 < count <= FEW else None
         if found is None:
             return self.converted(count, 1, draws.unit32, np.float32)
         block, start = found
@@ -237,8 +239,18 @@ class Stream:
         return values[start - first : start - first + count].copy()
 
     def doubles(self, count: int) -> Array:
-        """`count` float64 in [0, 1), two words each."""
-        return self.converted(count, 2, draws.unit64, np.float64)
+        """`count` float64 in [0, 1), two words each; what is left of a block at once, as there."""
+        found = self._within(2 * count) if 0 < count <= FEW else None
+        if found is None:
+            return self.converted(count, 2, draws.unit64, np.float64)
+        block, start = found
+        kept, first, values = self._pairs
+        if kept is not block or start < first or (start - first) % 2:
+            first, end = start, _BLOCK - (_BLOCK - start) % 2
+            values = draws.unit64(block[start:end])
+            self._pairs = block, first, values
+        start = (start - first) // 2
+        return values[start : start + count].copy()
 
     def _each_double(self) -> Iterator[float]:
         """The same one at a time, taking no word before it is asked for."""
@@ -253,6 +265,30 @@ class Stream:
                     break
                 self._next = start = start + 2
                 yield value
+
+    def rejected(self, run: Any, columns: list[Array], least: Array) -> Array:
+        """Numbers that native code draws (`compile/code/sampling.py`), one for each place.
+
+        `least` words of each are drawn before they are asked for, and no more: what results take
+        beyond that is drawn in the next turn, and none is left over at the end.
+        """
+        columns = [np.ascontiguousarray(column, np.float64) for column in columns]
+        count, done, words = least.size, 0, np.empty(0, np.uint32)
+        values, state = np.empty(count), np.zeros(3, np.int64)
+        normal = state[2:].view(np.float64)
+        if self._spare is not None:
+            state[1], normal[0] = 1, self._spare
+        while True:
+            inside = [column[done:].ctypes.data for column in (*columns, values)]
+            done += run(*inside, count - done, words.ctypes.data, words.size, state.ctypes.data)
+            if done == count:
+                break
+            rest, state[0] = words[state[0] :], 0
+            # A normal may be left over for the first; whatever stands there wants a pair of words.
+            ahead = int(least[done : done + _AHEAD].sum()) - 2 - rest.size
+            words = np.concatenate([rest, self.words(max(ahead, 2))])
+        self._spare = float(normal[0]) if state[1] else None
+        return values
 
 
 def _temper(key: Words) -> Words:

@@ -15,23 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from . import llvm
-from .emit import I64, PTR, VOID, Function, Module, Value
+from .emit import I64, PTR, VOID, Module, Value
+from .variables import Variable, during
 
 SMALL = 16
-
-
-class _Variable:
-    """A number that changes."""
-
-    def __init__(self, f: Function, value: Any) -> None:
-        self.f, self.at = f, f.stack(I64, align=8)
-        self.set(value)
-
-    def get(self) -> Value:
-        return self.f.load(I64, self.at)
-
-    def set(self, value: Any) -> None:
-        self.f.store(self.f.coerce(value, I64), self.at)
 
 
 class _Steps:
@@ -42,8 +29,8 @@ class _Steps:
         self.f = f = module.function(name, arguments, result, internal=True)
         self.keys, self.places, *self.numbers = f.arguments
 
-    def variable(self, value: Any) -> _Variable:
-        return _Variable(self.f, value)
+    def variable(self, value: Any) -> Variable:
+        return Variable(self.f, value)
 
     def key(self, at: Any) -> Value:
         return self.f.load(I64, self.keys, at)
@@ -71,15 +58,7 @@ class _Steps:
                            *(self.f.coerce(one, I64) for one in numbers))  # fmt: skip
 
     def during(self, condition: Callable[[], Value], body: Callable[[], Any]) -> None:
-        f = self.f
-        head, inside, done = f.new_label("head"), f.new_label("inside"), f.new_label("done")
-        f.jump(head)
-        f.place(head)
-        f.jump_if(condition(), inside, done)
-        f.place(inside)
-        body()
-        f.jump(head)
-        f.place(done)
+        during(self.f, condition, body)
 
     def either(self, condition: Value, yes: Callable[[], Any], no: Callable[[], Any]) -> None:
         self.f.branch(condition, lambda: yes() or (), lambda: no() or ())
