@@ -6,6 +6,7 @@ from .boundaries import SBDataset
 from .captions import SBU, Flickr8k, Flickr30k
 from .cells import PCAM
 from .cifar import CIFAR10, CIFAR100
+from .coco import CocoAnnotations, CocoCaptions, CocoDetection
 from .digits import Digits
 from .faces import LFWPairs, LFWPeople, WIDERFace
 from .fake import FakeData
@@ -37,11 +38,9 @@ from .mnist_kin import EMNIST, QMNIST
 from .patches import PhotoTour
 from .photographs import Caltech101, Caltech256, Flowers102, OxfordIIITPet, StanfordCars
 from .places import INaturalist, Places365
+from .rooms import ETH3DStereo, InStereo2k, Middlebury2014Stereo
 from .scenes import (
     CelebA,
-    CocoAnnotations,
-    CocoCaptions,
-    CocoDetection,
     Omniglot,
     VOCDetection,
     VOCSegmentation,
@@ -49,12 +48,9 @@ from .scenes import (
 from .stereo import (
     CarlaStereo,
     CREStereo,
-    ETH3DStereo,
     FallingThingsStereo,
-    InStereo2k,
     Kitti2012Stereo,
     Kitti2015Stereo,
-    Middlebury2014Stereo,
     SceneFlowStereo,
     SintelStereo,
 )

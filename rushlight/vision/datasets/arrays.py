@@ -51,6 +51,19 @@ class STL10(ArrayPictures):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError; DataError.
     Source: A. Coates, H. Lee, A. Ng, AISTATS 2011;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.STL10.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "stl10_binary/train_X.bin": bytes(3 * 96 * 96),
+    ...         "stl10_binary/train_y.bin": bytes([2]),
+    ...         "stl10_binary/class_names.txt": "airplane\\nbird\\n",
+    ...     })
+    ...     data = datasets.STL10(folder)
+    ...     data[0][0].size, data.classes[data[0][1]]
+    ((96, 96), 'bird')
     """
 
     base_folder = "stl10_binary"
@@ -126,6 +139,17 @@ class SVHN(ArrayPictures):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: Y. Netzer et al., 2011;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SVHN.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from scipy.io import savemat
+    >>> from rushlight.vision import datasets
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pictures = np.zeros((32, 32, 3, 1), np.uint8)
+    ...     savemat(f"{folder}/train_32x32.mat", {"X": pictures, "y": [[7]]})
+    ...     data = datasets.SVHN(folder)
+    ...     data.data.shape, data[0][1]
+    ((1, 3, 32, 32), 7)
     """
 
     split_list = {
@@ -169,6 +193,19 @@ class USPS(ArrayPictures):
     Raises: FileNotFoundError where they are missing; DataError.
     Source: J. Hull, 1994;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.USPS.html
+
+    >>> import bz2
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "usps.bz2":
+    ...             bz2.compress(b"8 " + b" ".join(b"%d:-1" % k for k in range(1, 257)) + b"\\n"),
+    ...     })
+    ...     data = datasets.USPS(folder)
+    ...     data[0][0].size, data[0][1]
+    ((16, 16), 7)
     """
 
     files = {True: "ec16c51db3855ca6c91edd34d0e9b197", False: "8ea070ee2aca1ac39742fdd1ef5ed118"}
@@ -212,6 +249,15 @@ class SEMEION(ArrayPictures):
     Raises: RuntimeError "Dataset not found or corrupted...".
     Source: M. Buscema, https://archive.ics.uci.edu/dataset/178/semeion+handwritten+digit;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SEMEION.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"semeion.data": "1.0000 " * 256 + "0 0 0 0 0 0 0 1 0 0 \\n"})
+    ...     data = datasets.SEMEION(folder, download=False)
+    ...     data[0][0].size, data[0][1]
+    ((16, 16), 7)
     """
 
     url = "http://archive.ics.uci.edu/ml/machine-learning-databases/semeion/semeion.data"
@@ -245,6 +291,18 @@ class MovingMNIST(VisionDataset):
     Raises: RuntimeError "Dataset not found..."; ValueError; TypeError.
     Source: N. Srivastava et al., https://arxiv.org/abs/1502.04681;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.MovingMNIST.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "MovingMNIST/mnist_test_seq.npy": np.zeros((20, 3, 64, 64), np.uint8),
+    ...     })
+    ...     data = datasets.MovingMNIST(folder)
+    ...     len(data), data[0].shape
+    (3, torch.Size([20, 1, 64, 64]))
     """
 
     _file = "MovingMNIST/mnist_test_seq.npy"
@@ -295,6 +353,16 @@ class FER2013(VisionDataset):
     Raises: RuntimeError "... not found in ..."; ValueError.
     Source: I. Goodfellow et al., https://arxiv.org/abs/1307.0414;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.FER2013.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> pixels = "0 " * 48 * 48
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"fer2013/train.csv": f"emotion,pixels\\n3,{pixels}\\n"})
+    ...     data = datasets.FER2013(folder)
+    ...     data[0][0].size, data[0][1]
+    ((48, 48), 3)
     """
 
     def __init__(

@@ -24,6 +24,15 @@ class SBDataset(VisionDataset):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: B. Hariharan et al., ICCV 2011;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SBDataset.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"img/a.jpg": 0, "cls/a.mat": b"", "train.txt": "a\\n"})
+    ...     data = datasets.SBDataset(folder)
+    ...     len(data), data.num_classes
+    (1, 20)
     """
 
     url = (

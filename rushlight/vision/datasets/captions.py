@@ -82,6 +82,15 @@ class Flickr8k(_Captioned):
     Raises: FileNotFoundError; DataError for a page with pictures that are not there.
     Source: M. Hodosh, P. Young, J. Hockenmaier, JAIR 2013;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Flickr8k.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> page = "<table><a>http://x.org/x/12/</a><ul><li>A bird.</ul></table>"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"12_a.jpg": 0, "page.html": page})
+    ...     datasets.Flickr8k(folder, f"{folder}/page.html")[0][1]
+    ['A bird.']
     """
 
     def _captions(self, text: str) -> dict[str, list[str]]:
@@ -102,6 +111,17 @@ class Flickr30k(_Captioned):
     Raises: FileNotFoundError; DataError for another list.
     Source: P. Young et al., TACL 2014;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Flickr30k.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "12.jpg": 0,
+    ...         "list.token": "12.jpg#0\\tA bird.\\n12.jpg#1\\tOne bird.\\n",
+    ...     })
+    ...     datasets.Flickr30k(folder, f"{folder}/list.token")[0][1]
+    ['A bird.', 'One bird.']
     """
 
     def _captions(self, text: str) -> dict[str, list[str]]:
@@ -123,6 +143,21 @@ class SBU(VisionDataset):
     Raises: RuntimeError "Dataset not found or corrupted...".
     Source: V. Ordonez, G. Kulkarni, T. Berg, NeurIPS 2011;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SBU.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "dataset/2.jpg": 0,
+    ...         "SBUCaptionedPhotoDataset.tar.gz": b"",
+    ...         "dataset/SBU_captioned_photo_dataset_urls.txt":
+    ...             "http://x.org/1.jpg\\nhttp://x.org/2.jpg\\n",
+    ...         "dataset/SBU_captioned_photo_dataset_captions.txt": "One.\\nTwo.\\n",
+    ...     })
+    ...     data = datasets.SBU(folder, download=False)
+    ...     data.photos, data.captions
+    (['2.jpg'], ['Two.'])
     """
 
     url = "https://www.cs.rice.edu/~vo9/sbucaptions/SBUCaptionedPhotoDataset.tar.gz"

@@ -29,6 +29,13 @@ class PCAM(VisionDataset):
     Raises: ValueError for another split; RuntimeError without h5py or files; DataError.
     Source: B. Veeling et al., MICCAI 2018;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.PCAM.html
+
+    >>> from rushlight.vision import datasets
+    >>> try:  # h5py or the files are missing
+    ...     datasets.PCAM("no-such-folder")
+    ... except RuntimeError as error:
+    ...     print("not found" in str(error))
+    True
     """
 
     def __init__(

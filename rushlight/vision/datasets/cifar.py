@@ -29,6 +29,18 @@ class CIFAR10(VisionDataset):
     As in torchvision `data` is a uint8 NumPy array (N, 32, 32, 3) and `targets` a list of int.
     Raises: RuntimeError "Dataset not found or corrupted..."; DataError; DownloadError.
     Source: A. Krizhevsky, 2009, https://www.cs.toronto.edu/~kriz/cifar.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "cifar-10-batches-bin/test_batch.bin": bytes([2]) + bytes(3 * 32 * 32),
+    ...         "cifar-10-batches-bin/batches.meta.txt": "airplane automobile bird",
+    ...     })
+    ...     data = datasets.CIFAR10(folder, train=False)
+    ...     data[0][0].size, data.classes[data[0][1]]
+    ((32, 32), 'bird')
     """
 
     base_folder = "cifar-10-batches-py"
@@ -138,6 +150,18 @@ class CIFAR100(CIFAR10):
     """50,000 + 10,000 colour 32x32 pictures of 100 classes; everything else as in CIFAR10.
 
     Source: A. Krizhevsky, 2009, https://www.cs.toronto.edu/~kriz/cifar.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "cifar-100-binary/test.bin": bytes([0, 1]) + bytes(3 * 32 * 32),  # two labels
+    ...         "cifar-100-binary/fine_label_names.txt": "apple aquarium_fish",
+    ...     })
+    ...     data = datasets.CIFAR100(folder, train=False)
+    ...     data[0][0].size, data.classes[data[0][1]]
+    ((32, 32), 'aquarium_fish')
     """
 
     base_folder = "cifar-100-python"

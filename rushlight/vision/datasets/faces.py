@@ -92,6 +92,19 @@ class LFWPeople(_LFW):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: G. Huang et al., 2007, http://vis-www.cs.umass.edu/lfw/;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.LFWPeople.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "lfw-py/lfw_funneled/Bo/Bo_0001.jpg": 0,
+    ...         "lfw-py/lfw-names.txt": "Bo\\t1\\n",
+    ...         "lfw-py/peopleDevTrain.txt": "1\\nBo\\t1\\n",
+    ...     })
+    ...     data = datasets.LFWPeople(folder, "train")
+    ...     data.class_to_idx, data[0][1]
+    ({'Bo': 0}, 0)
     """
 
     _view, _beside = "people", ("lfw-names.txt",)
@@ -123,6 +136,19 @@ class LFWPairs(_LFW):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: G. Huang et al., 2007, http://vis-www.cs.umass.edu/lfw/;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.LFWPairs.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "lfw-py/lfw_funneled/{Bo/Bo_0001,Bo/Bo_0002,Ann/Ann_0001}.jpg": 0,
+    ...         "lfw-py/lfw-names.txt": "Ann\\t1\\nBo\\t2\\n",
+    ...         "lfw-py/pairsDevTrain.txt": "1\\nBo\\t1\\t2\\nBo\\t1\\tAnn\\t1\\n",
+    ...     })
+    ...     data = datasets.LFWPairs(folder, "train")
+    ...     data.pair_names, [target for _, _, target in data]
+    ([('Bo', 'Bo'), ('Bo', 'Ann')], [1, 0])
     """
 
     _view = "pairs"
@@ -163,6 +189,20 @@ class WIDERFace(VisionDataset):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError; DataError.
     Source: S. Yang et al., https://arxiv.org/abs/1511.06523;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.WIDERFace.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "widerface/WIDER_val/images/a.jpg": 0,
+    ...         "widerface/wider_face_split/wider_face_val_bbx_gt.txt":
+    ...             "a.jpg\\n1\\n1 2 3 4 0 1 0 1 0 1\\n",
+    ...         "widerface/WIDER_{train,test}/images/b.jpg": 0,
+    ...     })
+    ...     data = datasets.WIDERFace(folder, "val")
+    ...     data[0][1]["bbox"]
+    tensor([[1, 2, 3, 4]])
     """
 
     BASE_FOLDER = "widerface"

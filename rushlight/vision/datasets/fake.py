@@ -1,14 +1,17 @@
-"""Random pictures, for trying a pipeline without data."""
+"""Random pictures and folders of small files, for trying a pipeline without data."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import rushlight as rl
 
-from ..io import as_image
+from ..io import as_image, pillow
 from .vision import Transform, VisionDataset
 
 
@@ -56,3 +59,45 @@ class FakeData(VisionDataset):
 
     def __len__(self) -> int:
         return self.size
+
+
+def fake_files(root: Any, files: Mapping[str, Any]) -> None:
+    """Write small files below the folder `root`, so that a data set finds there what it looks for.
+
+    Arguments: `files` maps a path below `root` to its content: bytes; a text; an array of uint8 or
+    uint16, (H, W) or (H, W, 3), or a number, the shade of 6x4 pixels, as a picture (needs Pillow).
+    An array for a name in `.npy` is stored by NumPy. `a/{b,c}` stands for `a/b` and `a/c`.
+    Raises: OSError where a file cannot be written; ImportError for a picture without Pillow.
+    Source: ours; torchvision's data sets are tried on what their homes serve.
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"{cat,dog}/1.png": 0})
+    ...     datasets.ImageFolder(folder).classes
+    ['cat', 'dog']
+    """
+    for names, content in files.items():
+        for name in _spelled(names):
+            path = Path(root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, str):
+                path.write_text(content, encoding="utf-8")
+            elif isinstance(content, bytes):
+                path.write_bytes(content)
+            elif path.suffix == ".npy":
+                np.save(path, content)
+            else:
+                shade = isinstance(content, int)
+                pixels = np.full((4, 6, 3), content, np.uint8) if shade else content
+                pillow().fromarray(pixels).save(path)
+
+
+def _spelled(names: str) -> list[str]:
+    """The names that one with alternatives in braces stands for."""
+    found = re.match(r"(.*?)\{(.*?)\}(.*)", names)
+    if found is None:
+        return [names]
+    start, middle, end = found.groups()
+    return [name for one in middle.split(",") for name in _spelled(start + one + end)]

@@ -83,6 +83,20 @@ class Sintel(_Flow):
     Raises: ValueError; FileNotFoundError.
     Source: D. Butler et al., ECCV 2012, http://sintel.is.tue.mpg.de/;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Sintel.html
+
+    >>> import struct
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> flow = b"PIEH" + struct.pack("<ii", 6, 4) + bytes(4 * 6 * 2 * 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "Sintel/training/clean/alley/frame_{1,2}.png": 0,
+    ...         "Sintel/training/flow/alley/frame_1.flo": flow,
+    ...     })
+    ...     first, second, flow = datasets.Sintel(folder)[0]
+    ...     first.size, flow.shape
+    ((6, 4), (2, 4, 6))
     """
 
     def __init__(
@@ -114,6 +128,15 @@ class KittiFlow(_Flow):
     Raises: ValueError; FileNotFoundError.
     Source: M. Menze, A. Geiger, CVPR 2015;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.KittiFlow.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"KittiFlow/testing/image_2/0_{10,11}.png": 0})
+    ...     first, second, flow, known = datasets.KittiFlow(folder, "test")[0]
+    ...     first.size, flow, known
+    ((6, 4), None, None)
     """
 
     _masked = True
@@ -146,6 +169,21 @@ class FlyingChairs(_Flow):
     Raises: ValueError; FileNotFoundError.
     Source: A. Dosovitskiy et al., ICCV 2015;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.FlyingChairs.html
+
+    >>> import struct
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> flow = b"PIEH" + struct.pack("<ii", 6, 4) + bytes(4 * 6 * 2 * 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "FlyingChairs/data/00001_img{1,2}.ppm": 0,
+    ...         "FlyingChairs/data/00001_flow.flo": flow,
+    ...         "FlyingChairs/FlyingChairs_train_val.txt": "1\\n",
+    ...     })
+    ...     first, second, flow = datasets.FlyingChairs(folder)[0]
+    ...     first.size, flow.shape
+    ((6, 4), (2, 4, 6))
     """
 
     def __init__(
@@ -178,6 +216,19 @@ class FlyingThings3D(_Flow):
     Raises: ValueError; FileNotFoundError.
     Source: N. Mayer et al., CVPR 2016;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.FlyingThings3D.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> flow = b"PF\\n6 4\\n-1.0\\n" + bytes(4 * 6 * 3 * 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "FlyingThings3D/frames_cleanpass/TRAIN/A/0/left/{6,7}.png": 0,
+    ...         "FlyingThings3D/optical_flow/TRAIN/A/0/into_{future,past}/left/{6,7}.pfm": flow,
+    ...     })
+    ...     data = datasets.FlyingThings3D(folder)
+    ...     len(data), data[0][2].shape
+    (2, (2, 4, 6))
     """
 
     def __init__(
@@ -223,6 +274,15 @@ class HD1K(_Flow):
     Raises: ValueError; FileNotFoundError.
     Source: D. Kondermann et al., CVPR Workshops 2016;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.HD1K.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"hd1k/hd1k_challenge/image_2/0_{10,11}.png": 0})
+    ...     first, second, flow, known = datasets.HD1K(folder, "test")[0]
+    ...     first.size, flow, known
+    ((6, 4), None, None)
     """
 
     _masked = True

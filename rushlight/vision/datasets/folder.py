@@ -38,7 +38,17 @@ def is_image_file(filename: str) -> bool:
 
 
 def pil_loader(path: str) -> Any:
-    """Open a picture as RGB, with errors that name the file."""
+    """Open a picture as RGB, with errors that name the file.
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"1.png": 0})
+    ...     image = datasets.default_loader(f"{folder}/1.png")
+    ...     image.mode, image.size
+    ('RGB', (6, 4))
+    """
     return load_pillow(path, "RGB")
 
 
@@ -75,6 +85,15 @@ def make_dataset(
 
     Exactly one of `extensions` and `is_valid_file` says what is valid.
     Raises: ValueError; FileNotFoundError for a class without files unless `allow_empty`.
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"{cat,dog}/1.png": 0})
+    ...     samples = datasets.make_dataset(folder, extensions=(".png",))
+    ...     [(path.removeprefix(folder), number) for path, number in samples]
+    [('/cat/1.png', 0), ('/dog/1.png', 1)]
     """
     if class_to_idx is None:
         _, class_to_idx = find_classes(directory)

@@ -32,6 +32,18 @@ class Food101(SplitPictures):
     Raises: RuntimeError "Dataset not found..." with the paths that are missing; ValueError.
     Source: L. Bossard, M. Guillaumin, L. Van Gool, ECCV 2014;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Food101.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "food-101/images/pie/1.jpg": 0,
+    ...         "food-101/meta/train.json": '{"pie": ["pie/1"]}',
+    ...     })
+    ...     data = datasets.Food101(folder)
+    ...     data[0][0].size, data.classes[data[0][1]]
+    ((6, 4), 'pie')
     """
 
     def _archives(self) -> Iterable[Archive]:
@@ -58,6 +70,18 @@ class DTD(ListedPictures):
     Raises: RuntimeError "Dataset not found..."; ValueError for another `split` or `partition`.
     Source: M. Cimpoi et al., CVPR 2014;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.DTD.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "dtd/dtd/images/{dotted,lined}/1.jpg": 0,
+    ...         "dtd/dtd/labels/val3.txt": "lined/1.jpg\\ndotted/1.jpg\\n",
+    ...     })
+    ...     data = datasets.DTD(folder, "val", partition=3)
+    ...     data.classes, data[0][1]
+    (['dotted', 'lined'], 1)
     """
 
     _folder = "dtd"
@@ -105,6 +129,19 @@ class FGVCAircraft(ListedPictures):
     Raises: RuntimeError "Dataset not found..."; ValueError.
     Source: S. Maji et al., https://arxiv.org/abs/1306.5151;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.FGVCAircraft.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "fgvc-aircraft-2013b/data/images/7.jpg": 0,
+    ...         "fgvc-aircraft-2013b/data/manufacturers.txt": "Airbus\\nBoeing\\n",
+    ...         "fgvc-aircraft-2013b/data/images_manufacturer_test.txt": "7 Boeing\\n",
+    ...     })
+    ...     data = datasets.FGVCAircraft(folder, "test", "manufacturer")
+    ...     data[0][0].size, data.classes[data[0][1]]
+    ((6, 4), 'Boeing')
     """
 
     _levels = {
@@ -148,6 +185,15 @@ class GTSRB(SplitPictures):
     Raises: RuntimeError "Dataset not found..."; ValueError.
     Source: J. Stallkamp et al., IJCNN 2011;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.GTSRB.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"gtsrb/GTSRB/Training/{00000,00001}/x.ppm": 0})
+    ...     data = datasets.GTSRB(folder)
+    ...     len(data), data[1][1]
+    (2, 1)
     """
 
     _folder = "gtsrb"
@@ -183,6 +229,15 @@ class RenderedSST2(SplitPictures):
     Raises: RuntimeError "Dataset not found..."; ValueError.
     Source: https://github.com/openai/CLIP/blob/main/data/rendered-sst2.md;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.RenderedSST2.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"rendered-sst2/valid/{negative,positive}/0.png": 0})
+    ...     data = datasets.RenderedSST2(folder, "val")
+    ...     data.classes, data[1][1]
+    (['negative', 'positive'], 1)
     """
 
     _splits = ("train", "val", "test")
@@ -208,6 +263,19 @@ class CLEVRClassification(SplitPictures):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: J. Johnson et al., https://arxiv.org/abs/1612.06890;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CLEVRClassification.html
+
+    >>> import json
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> scenes = [{"image_filename": "1.png", "objects": ["cube", "ball", "ball"]}]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "clevr/CLEVR_v1.0/images/train/1.png": 0,
+    ...         "clevr/CLEVR_v1.0/scenes/CLEVR_train_scenes.json": json.dumps({"scenes": scenes}),
+    ...     })
+    ...     datasets.CLEVRClassification(folder)[0][1]
+    3
     """
 
     _splits = ("train", "val", "test")
@@ -241,6 +309,18 @@ class SUN397(ListedPictures):
     Raises: RuntimeError "Dataset not found...".
     Source: J. Xiao et al., CVPR 2010;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SUN397.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "SUN397/{a/abbey,b/bow_window/indoor}/sun_1.jpg": 0,
+    ...         "SUN397/ClassName.txt": "/a/abbey\\n/b/bow_window/indoor\\n",
+    ...     })
+    ...     data = datasets.SUN397(folder)
+    ...     len(data), data.classes
+    (2, ['abbey', 'bow_window/indoor'])
     """
 
     def _archives(self) -> Iterable[Archive]:
@@ -267,6 +347,15 @@ class Imagenette(ListedPictures):
     Raises: RuntimeError "Dataset not found..."; ValueError.
     Source: J. Howard, https://github.com/fastai/imagenette;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Imagenette.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"imagenette2-160/val/{n01440764,n03000684}/1.JPEG": 0})
+    ...     data = datasets.Imagenette(folder, "val", "160px")
+    ...     data.classes[data[1][1]]
+    ('chain saw', 'chainsaw')
     """
 
     _sizes = {

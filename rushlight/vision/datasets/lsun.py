@@ -25,6 +25,13 @@ class LSUNClass(VisionDataset):
     """The pictures of one database: an item is (picture, None); needs lmdb and Pillow.
 
     Raises: ImportError that tells what to install; DataError for a broken picture.
+
+    >>> from rushlight.vision import datasets
+    >>> try:  # lmdb or the folder is missing
+    ...     datasets.LSUNClass("no-such-folder")
+    ... except Exception as error:
+    ...     print("lmdb" in type(error).__module__ or "lmdb" in str(error))
+    True
     """
 
     def __init__(
@@ -64,6 +71,12 @@ class LSUN(VisionDataset):
     Raises: ValueError for unknown classes; ImportError that tells what to install.
     Source: F. Yu et al., "LSUN", 2015, https://arxiv.org/abs/1506.03365;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.LSUN.html
+
+    >>> from rushlight.vision import datasets
+    >>> datasets.LSUN(".", ["garden_train"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: Unknown value 'garden' for LSUN class. Valid values are ...
     """
 
     def __init__(

@@ -26,7 +26,22 @@ PARTS = ("train", "t10k")
 
 
 class SplitWarning(UserWarning):
-    """The training files are missing, so the test pictures serve for both parts."""
+    """The training files are missing, so the test pictures serve for both parts.
+
+    >>> import tempfile
+    >>> import warnings
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> size = 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28  # one picture
+    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     fake_files(folder, {
+    ...         "MNIST/raw/t10k-images-idx3-ubyte": bytes([0, 0, 8, 3, *size]) + bytes(784),
+    ...         "MNIST/raw/t10k-labels-idx1-ubyte": bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]),
+    ...     })
+    ...     len(datasets.MNIST(folder)), told[0].category.__name__
+    (1, 'SplitWarning')
+    """
 
 
 _told: set[Path] = set()
@@ -70,6 +85,19 @@ class MNIST(GreyPictures):
     Raises: RuntimeError "Dataset not found..." with the folders searched; DownloadError.
     Source: Y. LeCun, C. Cortes, C. Burges, http://yann.lecun.com/exdb/mnist/;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.MNIST.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> size = 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28  # one picture
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "MNIST/raw/{train,t10k}-images-idx3-ubyte": bytes([0, 0, 8, 3, *size]) + bytes(784),
+    ...         "MNIST/raw/{train,t10k}-labels-idx1-ubyte": bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]),
+    ...     })
+    ...     data = datasets.MNIST(folder)
+    ...     data.data.shape, data.classes[data[0][1]]
+    (torch.Size([1, 28, 28]), '7 - seven')
     """
 
     mirrors = [
@@ -218,6 +246,21 @@ class FashionMNIST(MNIST):
     """60,000 + 10,000 grey 28x28 pictures of clothes; everything else as in MNIST.
 
     Source: H. Xiao, K. Rasul, R. Vollgraf, 2017, https://arxiv.org/abs/1708.07747 (MIT)
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> size = 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28  # one picture
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "FashionMNIST/raw/{train,t10k}-images-idx3-ubyte":
+    ...             bytes([0, 0, 8, 3, *size]) + bytes(784),
+    ...         "FashionMNIST/raw/{train,t10k}-labels-idx1-ubyte":
+    ...             bytes([0, 0, 8, 1, 0, 0, 0, 1, 9]),
+    ...     })
+    ...     data = datasets.FashionMNIST(folder)
+    ...     data.data.shape, data.classes[data[0][1]]
+    (torch.Size([1, 28, 28]), 'Ankle boot')
     """
 
     mirrors = [
@@ -257,6 +300,20 @@ class KMNIST(MNIST):
     """60,000 + 10,000 grey 28x28 pictures of cursive Japanese; everything else as in MNIST.
 
     Source: T. Clanuwat et al., 2018, https://arxiv.org/abs/1812.01718 (CC BY-SA 4.0)
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> size = 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28  # one picture
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "KMNIST/raw/{train,t10k}-images-idx3-ubyte":
+    ...             bytes([0, 0, 8, 3, *size]) + bytes(784),
+    ...         "KMNIST/raw/{train,t10k}-labels-idx1-ubyte": bytes([0, 0, 8, 1, 0, 0, 0, 1, 2]),
+    ...     })
+    ...     data = datasets.KMNIST(folder)
+    ...     data.data.shape, data.classes[data[0][1]]
+    (torch.Size([1, 28, 28]), 'su')
     """
 
     mirrors = [

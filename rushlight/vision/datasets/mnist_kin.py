@@ -69,6 +69,21 @@ class EMNIST(_Parts):
     Raises: RuntimeError "Dataset not found..."; ValueError; DataError.
     Source: G. Cohen et al., https://arxiv.org/abs/1702.05373;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.EMNIST.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> size = 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28  # one picture
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "EMNIST/raw/emnist-letters-train-images-idx3-ubyte":
+    ...             bytes([0, 0, 8, 3, *size]) + bytes(784),
+    ...         "EMNIST/raw/emnist-letters-train-labels-idx1-ubyte":
+    ...             bytes([0, 0, 8, 1, 0, 0, 0, 1, 26]),
+    ...     })
+    ...     data = datasets.EMNIST(folder, "letters")
+    ...     data.data.shape, data.classes[data[0][1]]
+    (torch.Size([1, 28, 28]), 'z')
     """
 
     url = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
@@ -115,6 +130,21 @@ class QMNIST(_Parts):
     Raises: RuntimeError "Dataset not found..."; ValueError; DataError.
     Source: C. Yadav, L. Bottou, https://arxiv.org/abs/1905.10498;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.QMNIST.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> size = 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28  # one picture
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "QMNIST/raw/qmnist-train-images-idx3-ubyte":
+    ...             bytes([0, 0, 8, 3, *size]) + bytes(784),
+    ...         "QMNIST/raw/qmnist-train-labels-idx2-int":
+    ...             bytes([0, 0, 12, 2, *size[:4], 0, 0, 0, 8, *[0, 0, 0, 5] * 8]),
+    ...     })
+    ...     data = datasets.QMNIST(folder)
+    ...     data.data.shape, data[0][1]
+    (torch.Size([1, 28, 28]), 5)
     """
 
     address = "https://raw.githubusercontent.com/facebookresearch/qmnist/master/"

@@ -33,6 +33,20 @@ class PhotoTour(VisionDataset):
     Raises: KeyError for another name; FileNotFoundError; DataError.
     Source: S. Winder, M. Brown, CVPR 2007;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.PhotoTour.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "liberty/patches0.bmp": np.zeros((64, 128), np.uint8),
+    ...         "liberty/info.txt": "3 0\\n4 0\\n",
+    ...         "liberty/m50_100000_100000_0.txt": "0 3 0 1 4 0 0\\n",
+    ...     })
+    ...     data = datasets.PhotoTour(folder, "liberty")
+    ...     data.data.shape, data.labels
+    (torch.Size([2, 64, 64]), tensor([3, 4]))
     """
 
     _known = {

@@ -36,6 +36,18 @@ class Flowers102(SplitPictures):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: M.-E. Nilsback, A. Zisserman, ICVGIP 2008;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Flowers102.html
+
+    >>> import tempfile
+    >>> from scipy.io import savemat
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"flowers-102/jpg/image_0000{1,2}.jpg": 0})
+    ...     savemat(f"{folder}/flowers-102/imagelabels.mat", {"labels": [4, 5]})
+    ...     savemat(f"{folder}/flowers-102/setid.mat", {"trnid": [2, 1], "valid": [], "tstid": []})
+    ...     data = datasets.Flowers102(folder)
+    ...     data[0][1], data.classes[data[0][1]]
+    (4, 'english marigold')
     """
 
     _splits = ("train", "val", "test")
@@ -72,6 +84,22 @@ class StanfordCars(SplitPictures):
     Raises: RuntimeError "Dataset not found."; ValueError for `download=True`.
     Source: J. Krause et al., 3DRR 2013;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.StanfordCars.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from scipy.io import savemat
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"stanford_cars/{cars_train,devkit}/1.jpg": 0})
+    ...     kit = f"{folder}/stanford_cars/devkit"
+    ...     notes = np.array([("1.jpg", 1), ("1.jpg", 2)], [("fname", object), ("class", np.uint8)])
+    ...     savemat(f"{kit}/cars_train_annos.mat", {"annotations": notes})
+    ...     names = np.array(["AM General", "Acura"], object)
+    ...     savemat(f"{kit}/cars_meta.mat", {"class_names": names})
+    ...     data = datasets.StanfordCars(folder)
+    ...     data.classes[data[1][1]]
+    'Acura'
     """
 
     _folder = "stanford_cars"
@@ -110,6 +138,20 @@ class OxfordIIITPet(VisionDataset):
     Raises: RuntimeError "Dataset not found..."; ValueError.
     Source: O. Parkhi et al., CVPR 2012;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.OxfordIIITPet.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "oxford-iiit-pet/images/{great_dane_1,Abyssinian_2}.jpg": 0,
+    ...         "oxford-iiit-pet/annotations/trimaps/{great_dane_1,Abyssinian_2}.png": 1,
+    ...         "oxford-iiit-pet/annotations/test.txt":
+    ...             "great_dane_1 2 2 1\\nAbyssinian_2 1 1 1\\n",
+    ...     })
+    ...     data = datasets.OxfordIIITPet(folder, "test", ["category", "binary-category"])
+    ...     data.classes, data[0][1]
+    (['Abyssinian', 'Great Dane'], (1, 1))
     """
 
     def __init__(
@@ -210,6 +252,17 @@ class Caltech256(_Caltech):
     Raises: RuntimeError "Dataset not found or corrupted...".
     Source: G. Griffin, A. Holub, P. Perona, 2007;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Caltech256.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "caltech256/256_ObjectCategories/{001.ak47,002.american-flag}/001_0001.jpg": 0,
+    ...     })
+    ...     data = datasets.Caltech256(folder)
+    ...     data.categories, data.y
+    (['001.ak47', '002.american-flag'], [0, 1])
     """
 
     _folder = "caltech256"
@@ -233,6 +286,18 @@ class Caltech101(_Caltech):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: L. Fei-Fei, R. Fergus, P. Perona, 2004;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Caltech101.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "caltech101/101_ObjectCategories/{ant,lotus}/image_0001.jpg": 0,
+    ...         "caltech101/Annotations/about.txt": "outlines",
+    ...     })
+    ...     data = datasets.Caltech101(folder)
+    ...     data.categories, data[1][1]
+    (['ant', 'lotus'], 1)
     """
 
     _folder = "caltech101"

@@ -36,6 +36,19 @@ class Places365(VisionDataset):
     Raises: RuntimeError "The file ... does not exist..."; ValueError.
     Source: B. Zhou et al., TPAMI 2017;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Places365.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "categories_places365.txt": "/a/attic 0\\n/b/beach 1\\n",
+    ...         "places365_val.txt": "1.jpg 1\\n",
+    ...         "val_256/1.jpg": 0,
+    ...     })
+    ...     data = datasets.Places365(folder, "val", small=True)
+    ...     data.classes, data[0][1]
+    (['/a/attic', '/b/beach'], 1)
     """
 
     _kits = {
@@ -136,6 +149,15 @@ class INaturalist(VisionDataset):
     Raises: RuntimeError "Dataset not found or corrupted..." or what is unexpected; ValueError.
     Source: G. Van Horn et al., https://arxiv.org/abs/1707.06642;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.INaturalist.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"2019/Birds/{0,1}/a.jpg": 0})
+    ...     data = datasets.INaturalist(folder, "2019")
+    ...     len(data), data[1][1], data.category_name("full", 1)
+    (2, 1, 'Birds/1')
     """
 
     _archives = {

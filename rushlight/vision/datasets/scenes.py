@@ -1,8 +1,7 @@
-"""Scenes with boxes, outlines, captions or traits: PASCAL VOC, COCO, CelebA, Omniglot."""
+"""Scenes with boxes, outlines or traits: PASCAL VOC, CelebA, Omniglot."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +96,19 @@ class VOCSegmentation(_VOC):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: M. Everingham et al., http://host.robots.ox.ac.uk/pascal/VOC/;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.VOCSegmentation.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "VOCdevkit/VOC2012/JPEGImages/2007_1.jpg": 0,
+    ...         "VOCdevkit/VOC2012/SegmentationClass/2007_1.png": 0,
+    ...         "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt": "2007_1\\n",
+    ...     })
+    ...     data = datasets.VOCSegmentation(folder, image_set="val")
+    ...     len(data), data[0][1].size
+    (1, (6, 4))
     """
 
     _lists = "Segmentation"
@@ -119,6 +131,20 @@ class VOCDetection(_VOC):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError; DataError.
     Source: M. Everingham et al., http://host.robots.ox.ac.uk/pascal/VOC/;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.VOCDetection.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> note = "<annotation><object><name>dog</name></object></annotation>"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "VOCdevkit/VOC2012/JPEGImages/2007_1.jpg": 0,
+    ...         "VOCdevkit/VOC2012/ImageSets/Main/val.txt": "2007_1\\n",
+    ...         "VOCdevkit/VOC2012/Annotations/2007_1.xml": note,
+    ...     })
+    ...     data = datasets.VOCDetection(folder, image_set="val")
+    ...     data[0][1]["annotation"]["object"]
+    [{'name': 'dog'}]
     """
 
     _lists = "Main"
@@ -161,107 +187,6 @@ class VOCDetection(_VOC):
         return {node.tag: parts}
 
 
-class CocoAnnotations:
-    """A file of COCO's annotations: pictures `imgs`, notes `anns`, classes `cats`, by number.
-
-    What CocoDetection needs of pycocotools' COCO, under its names.
-    Raises: DataError for a file that is not such a one.
-    """
-
-    def __init__(self, annotation_file: str) -> None:
-        path = Path(annotation_file)
-        try:
-            self.dataset = json.loads(path.read_text("utf-8"))
-            self.imgs = {one["id"]: one for one in self.dataset["images"]}
-            self.anns = {one["id"]: one for one in self.dataset.get("annotations", [])}
-            self.cats = {one["id"]: one for one in self.dataset.get("categories", [])}
-            self.imgToAnns: dict[Any, list[Any]] = {one: [] for one in self.imgs}
-            for one in self.anns.values():
-                self.imgToAnns.setdefault(one["image_id"], []).append(one)
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"not annotations as COCO's ({type(error).__name__}: {error})"
-            raise fail(DataError, f"{path}: {what}") from error
-
-    def getAnnIds(self, imgIds: Any = ()) -> list[Any]:
-        """The numbers of the notes on some pictures (none named: of all)."""
-        pictures = _several(imgIds)
-        notes = [note for one in pictures for note in self.imgToAnns.get(one, [])]
-        return [note["id"] for note in (notes if pictures else self.anns.values())]
-
-    def loadAnns(self, ids: Any = ()) -> list[Any]:
-        """The notes of these numbers."""
-        return [self.anns[one] for one in _several(ids)]
-
-    def loadImgs(self, ids: Any = ()) -> list[Any]:
-        """The pictures of these numbers."""
-        return [self.imgs[one] for one in _several(ids)]
-
-    def getCatIds(self) -> list[Any]:
-        """The numbers of all classes."""
-        return list(self.cats)
-
-    def loadCats(self, ids: Any = ()) -> list[Any]:
-        """The classes of these numbers."""
-        return [self.cats[one] for one in _several(ids)]
-
-    def getImgIds(self) -> list[Any]:
-        """The numbers of all pictures."""
-        return list(self.imgs)
-
-
-def _several(ids: Any) -> list[Any]:
-    return list(ids) if isinstance(ids, list | tuple | set) else [ids]
-
-
-class CocoDetection(VisionDataset):
-    """Pictures in `root` with COCO's notes on them, a list of dictionaries; needs Pillow.
-
-    Arguments: `annFile` is a JSON file such as `instances_val2017.json`; it is read without
-    pycocotools, into `coco` (a CocoAnnotations). Pictures come by rising numbers (`ids`).
-    Raises: DataError for another file; ValueError for an index that is no int.
-    Source: T.-Y. Lin et al., https://arxiv.org/abs/1405.0312;
-    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CocoDetection.html
-    """
-
-    def __init__(
-        self,
-        root: Root,
-        annFile: str,
-        transform: Transform | None = None,
-        target_transform: Transform | None = None,
-        transforms: Transform | None = None,
-    ) -> None:
-        super().__init__(root, transforms, transform, target_transform)
-        self.coco = CocoAnnotations(annFile)
-        self.ids = sorted(self.coco.imgs)
-
-    def _load_image(self, id: int) -> Any:
-        return load_pillow(self._home / self.coco.loadImgs(id)[0]["file_name"], "RGB")
-
-    def _load_target(self, id: int) -> list[Any]:
-        return self.coco.loadAnns(self.coco.getAnnIds(id))
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        if not isinstance(index, int):
-            raise ValueError(f"Index must be of type integer, got {type(index)} instead.")
-        number = self.ids[index]
-        return self._transformed(self._load_image(number), self._load_target(number))
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-class CocoCaptions(CocoDetection):
-    """As CocoDetection, with captions (a list of texts) for targets.
-
-    Source: X. Chen et al., https://arxiv.org/abs/1504.00325;
-    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CocoCaptions.html
-    """
-
-    def _load_target(self, id: int) -> list[str]:
-        return [note["caption"] for note in super()._load_target(id)]
-
-
 class Omniglot(ListedPictures):
     """32,460 grey pictures of 1,623 characters of 50 alphabets; needs Pillow.
 
@@ -270,6 +195,17 @@ class Omniglot(ListedPictures):
     Raises: RuntimeError "Dataset not found or corrupted...".
     Source: B. Lake, R. Salakhutdinov, J. Tenenbaum, Science 2015;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Omniglot.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "omniglot-py/images_background/Greek/{character01,character02}/1.png": 0,
+    ...     })
+    ...     data = datasets.Omniglot(folder)
+    ...     len(data), data[1][1]
+    (2, 1)
     """
 
     _folder = "omniglot-py"
@@ -322,6 +258,22 @@ class CelebA(VisionDataset):
     Raises: RuntimeError "Dataset not found or corrupted..."; ValueError.
     Source: Z. Liu et al., https://arxiv.org/abs/1411.7766;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CelebA.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "celeba/img_align_celeba/1.jpg": 0,
+    ...         "celeba/list_eval_partition.txt": "1.jpg 0\\n",
+    ...         "celeba/identity_CelebA.txt": "1.jpg 7\\n",
+    ...         "celeba/list_bbox_celeba.txt": "1\\nx y w h\\n1.jpg 95 71 226 313\\n",
+    ...         "celeba/list_landmarks_align_celeba.txt": "1\\nx y\\n1.jpg 1 2 3 4 5 6 7 8 9 0\\n",
+    ...         "celeba/list_attr_celeba.txt": "1\\nYoung Bald\\n1.jpg -1 1\\n",
+    ...     })
+    ...     data = datasets.CelebA(folder, "train", ["attr", "identity"])
+    ...     data.attr_names[:2], data[0][1]
+    (['Young', 'Bald'], (tensor([0, 1]), tensor(7)))
     """
 
     base_folder = "celeba"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import glob
 import json
-import random
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..io import load_pillow
-from .archives import Archive, Root, choose, find_home
+from .archives import Root, choose, find_home
 from .flow import PASSES
 from .planes import read_pfm
 from .vision import Transform, VisionDataset
@@ -21,7 +19,7 @@ Shift = tuple[np.ndarray | None, np.ndarray | None]
 Pair = tuple[str | None, str | None]
 
 
-class _Stereo(VisionDataset):
+class StereoPairs(VisionDataset):
     """Pairs of pictures with files of the left and the right shift ("disparity").
 
     An item is the left and the right picture, the left shift (1, H, W), and where it is known,
@@ -81,18 +79,31 @@ class _Stereo(VisionDataset):
         return len(self._images)
 
 
-def _grey(path: str) -> np.ndarray:
+def grey_numbers(path: str) -> np.ndarray:
     """The numbers of a grey picture, (1, H, W)."""
     return np.asarray(load_pillow(path))[None]
 
 
-class CarlaStereo(_Stereo):
+class CarlaStereo(StereoPairs):
     """Scenes of the driving simulator CARLA; needs Pillow.
 
     Files: `root/carla-highres/trainingF/scene/im[01].png` and `disp[01]GT.pfm`.
     Raises: FileNotFoundError; ValueError where the sides have not as many files.
     Source: https://github.com/megvii-research/CREStereo;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CarlaStereo.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> shift = b"Pf\\n6 4\\n-1.0\\n" + bytes(4 * 6 * 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "carla-highres/trainingF/town/im{0,1}.png": 0,
+    ...         "carla-highres/trainingF/town/disp{0,1}GT.pfm": shift,
+    ...     })
+    ...     left, right, shift = datasets.CarlaStereo(folder)[0]
+    ...     left.size, shift.shape
+    ((6, 4), (1, 4, 6))
     """
 
     _name = "carla-highres"
@@ -104,7 +115,7 @@ class CarlaStereo(_Stereo):
         self._disparities = self._pairs(folder, "*/disp0GT.pfm", "*/disp1GT.pfm")
 
 
-class _KittiStereo(_Stereo):
+class _KittiStereo(StereoPairs):
     """Street scenes of two parts, whose shifts are stored in 256ths."""
 
     _masked = True
@@ -123,7 +134,7 @@ class _KittiStereo(_Stereo):
             self._without()
 
     def _shift(self, path: str) -> Shift:
-        return _grey(path) / 256.0, None
+        return grey_numbers(path) / 256.0, None
 
 
 class Kitti2012Stereo(_KittiStereo):
@@ -134,6 +145,19 @@ class Kitti2012Stereo(_KittiStereo):
     Raises: ValueError; FileNotFoundError.
     Source: A. Geiger, P. Lenz, R. Urtasun, CVPR 2012;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Kitti2012Stereo.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "Kitti2012/training/{colored_0,colored_1}/0_10.png": 0,
+    ...         "Kitti2012/training/disp_noc/0_10.png": np.full((4, 6), 512, np.uint16),
+    ...     })
+    ...     left, right, shift, _ = datasets.Kitti2012Stereo(folder)[0]
+    ...     shift.shape, shift[0, 0, 0].item()
+    ((1, 4, 6), 2.0)
     """
 
     _name = "Kitti2012"
@@ -149,6 +173,19 @@ class Kitti2015Stereo(_KittiStereo):
     Raises: ValueError; FileNotFoundError.
     Source: M. Menze, A. Geiger, CVPR 2015;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Kitti2015Stereo.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "Kitti2015/training/{image_2,image_3}/0.png": 0,
+    ...         "Kitti2015/training/disp_occ_{0,1}/0.png": np.full((4, 6), 512, np.uint16),
+    ...     })
+    ...     left, right, shift, _ = datasets.Kitti2015Stereo(folder)[0]
+    ...     shift.shape, shift[0, 0, 0].item()
+    ((1, 4, 6), 2.0)
     """
 
     _name = "Kitti2015"
@@ -156,113 +193,7 @@ class Kitti2015Stereo(_KittiStereo):
     _shifts = "disp_occ_0/*.png", "disp_occ_1/*.png"
 
 
-class Middlebury2014Stereo(_Stereo):
-    """Scenes of rooms and things, finely measured; needs Pillow.
-
-    Arguments: `split` is "train", "additional" or "test"; `calibration` "perfect", "imperfect",
-    "both", of "test" None; `use_ambient_views` draws the right picture from those of other light
-    (`random`). An item's mask says where the shift is known. Files: `root/Middlebury2014/{split}/
-    Piano-perfect/im[01].png`, `im1[EL].png`, `disp[01].pfm`.
-    Raises: ValueError; FileNotFoundError.
-    Source: D. Scharstein et al., GCPR 2014, https://vision.middlebury.edu/stereo/data/scenes2014/;
-    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Middlebury2014Stereo.html
-    """
-
-    _masked = True
-    _name = "Middlebury2014"
-    splits = {
-        "train": (
-            "Adirondack Jadeplant Motorcycle Piano Pipes Playroom Playtable Recycle Shelves Vintage"
-        ).split(),
-        "additional": (
-            "Backpack Bicycle1 Cable Classroom1 Couch Flowers Mask Shopvac Sticks Storage Sword1 "
-            "Sword2 Umbrella"
-        ).split(),
-        "test": (
-            "Plants Classroom2E Classroom2 Australia DjembeL CrusadeP Crusade Hoops Bicycle2 "
-            "Staircase Newkuba AustraliaP Djembe Livingroom Computer"
-        ).split(),
-    }
-
-    def __init__(
-        self,
-        root: Root,
-        split: str = "train",
-        calibration: str | None = "perfect",
-        use_ambient_views: bool = False,
-        transforms: Transform | None = None,
-        download: bool = False,
-    ) -> None:
-        super().__init__(root, transforms)
-        self.split = choose(split, "split", ("train", "test", "additional"))
-        self.use_ambient_views = use_ambient_views
-        ends = _calibrations(split, calibration)
-        if download:
-            self._download()
-        folder = self._base / split
-        if not folder.exists():
-            raise FileNotFoundError(
-                f"The {split} directory was not found in the provided root directory"
-            )
-        if not any(path.name.startswith(tuple(self.splits[split])) for path in folder.iterdir()):
-            raise FileNotFoundError(
-                f"Provided root folder does not contain any scenes from the {split} split."
-            )
-        for end in ends:
-            self._images += self._pairs(folder, f"*{end}/im0.png", f"*{end}/im1.png")
-            if split != "test":
-                self._disparities += self._pairs(folder, f"*{end}/disp0.pfm", f"*{end}/disp1.pfm")
-        if split == "test":
-            self._without()
-
-    def _download(self) -> None:
-        """Fetch the scenes of this part that are missing."""
-        address, folder = "https://vision.middlebury.edu/stereo/", self._base / self.split
-        if self.split != "test":
-            for scene in self.splits[self.split]:
-                for name in f"{scene}-perfect", f"{scene}-imperfect":
-                    if not (folder / name).exists():
-                        Archive(f"{address}data/scenes2014/zip/{name}.zip").fetch(folder).unlink()
-        elif not all((folder / scene).exists() for scene in self.splits["test"]):
-            Archive(f"{address}submit3/zip/MiddEval3-data-F.zip").fetch(self._base).unlink()
-            folder.mkdir(exist_ok=True)
-            for scene in (self._base / "MiddEval3" / "testF").iterdir():
-                shutil.rmtree(folder / scene.name, ignore_errors=True)
-                scene.replace(folder / scene.name)
-            shutil.rmtree(self._base / "MiddEval3")
-
-    def _picture(self, path: str) -> Any:
-        chosen = Path(path)
-        if chosen.name == "im1.png" and self.use_ambient_views:
-            others = [chosen.with_name(name) for name in ("im1E.png", "im1L.png")]
-            chosen = random.choice([*(one for one in others if one.exists()), chosen])
-        return super()._picture(str(chosen))
-
-    def _shift(self, path: str) -> Shift:
-        shift = np.abs(read_pfm(path, 1))
-        shift[shift == np.inf] = 0
-        return shift, shift[0] > 0
-
-
-def _calibrations(split: str, calibration: str | None) -> list[str]:
-    """The ends of the names of scenes of a calibration."""
-    if not calibration:
-        if split != "test":
-            raise ValueError(
-                f"Split '{split}' has calibration settings, however None was provided as an "
-                f"argument.\nSetting calibration to 'perfect' for split '{split}'. Available "
-                "calibration settings are: 'perfect', 'imperfect', 'both'."
-            )
-        return [""]
-    choose(calibration, "calibration", ("perfect", "imperfect", "both", None))  # pyright: ignore[reportArgumentType]  # torchvision's words for it
-    if split == "test":
-        raise ValueError(
-            "Split 'test' has only no calibration settings, please set `calibration=None`."
-        )
-    return ["-perfect", "-imperfect"] if calibration == "both" else [f"-{calibration}"]
-
-
-class CREStereo(_Stereo):
+class CREStereo(StereoPairs):
     """Drawn scenes for training CREStereo; needs Pillow.
 
     An item ends in None, the place of a mask. Files: `root/CREStereo/{shapenet,reflective,tree,
@@ -270,6 +201,20 @@ class CREStereo(_Stereo):
     Raises: FileNotFoundError; ValueError where the sides have not as many files.
     Source: J. Li et al., https://arxiv.org/abs/2203.11483;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CREStereo.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "CREStereo/{shapenet,reflective,tree,hole}/1_{left,right}.jpg": 0,
+    ...         "CREStereo/{shapenet,reflective,tree,hole}/1_{left,right}.disp.png":
+    ...             np.full((4, 6), 64, np.uint8),
+    ...     })
+    ...     data = datasets.CREStereo(folder)
+    ...     len(data), data[0][2][0, 0, 0].item()
+    (4, 2.0)
     """
 
     _masked = True
@@ -283,10 +228,10 @@ class CREStereo(_Stereo):
             self._disparities += self._pairs(folder, "*_left.disp.png", "*_right.disp.png")
 
     def _shift(self, path: str) -> Shift:
-        return _grey(path).astype(np.float32) / 32.0, None
+        return grey_numbers(path).astype(np.float32) / 32.0, None
 
 
-class FallingThingsStereo(_Stereo):
+class FallingThingsStereo(StereoPairs):
     """Drawn household things that fall, 61,500 pairs; needs Pillow.
 
     Arguments: `variant` is "single", "mixed" or "both". Shifts are made of stored depths. Files:
@@ -295,6 +240,23 @@ class FallingThingsStereo(_Stereo):
     Raises: ValueError; FileNotFoundError.
     Source: J. Tremblay, T. To, S. Birchfield, CVPR Workshops 2018;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.FallingThingsStereo.html
+
+    >>> import json
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> camera = {"camera_settings": [{"intrinsic_settings": {"fx": 768}}]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "FallingThings/single/box/kite/1.{left,right}.jpg": 0,
+    ...         "FallingThings/single/box/kite/1.{left,right}.depth.png":
+    ...             np.full((4, 6), 600, np.uint16),
+    ...         "FallingThings/single/box/kite/_camera_settings.json": json.dumps(camera),
+    ...     })
+    ...     left, right, shift = datasets.FallingThingsStereo(folder)[0]
+    ...     shift.shape, shift[0, 0, 0].item()  # 6 cm * 768 / 6 cm
+    ((1, 4, 6), 768.0)
     """
 
     _name = "FallingThings"
@@ -315,10 +277,10 @@ class FallingThingsStereo(_Stereo):
         focal = settings["camera_settings"][0]["intrinsic_settings"]["fx"]
         apart, unit = 6, 100  # 6 cm between the cameras; depths are in tenths of a millimetre
         with np.errstate(divide="ignore"):  # where there is no depth the shift is infinite
-            return apart * focal * unit / _grey(path).astype(np.float32), None
+            return apart * focal * unit / grey_numbers(path).astype(np.float32), None
 
 
-class SceneFlowStereo(_Stereo):
+class SceneFlowStereo(StereoPairs):
     """Three drawn films; needs Pillow.
 
     Arguments: `variant` is "FlyingThings3D", "Driving" or "Monkaa"; `pass_name` "clean", "final"
@@ -327,6 +289,19 @@ class SceneFlowStereo(_Stereo):
     Raises: ValueError; FileNotFoundError.
     Source: N. Mayer et al., CVPR 2016;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SceneFlowStereo.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> shift = b"Pf\\n6 4\\n-1.0\\n" + bytes(4 * 6 * 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "SceneFlow/Monkaa/frames_cleanpass/tree/{left,right}/1.png": 0,
+    ...         "SceneFlow/Monkaa/disparity/tree/{left,right}/1.pfm": shift,
+    ...     })
+    ...     left, right, shift = datasets.SceneFlowStereo(folder, "Monkaa")[0]
+    ...     left.size, shift.shape
+    ((6, 4), (1, 4, 6))
     """
 
     _name = "SceneFlow"
@@ -349,7 +324,7 @@ class SceneFlowStereo(_Stereo):
             )
 
 
-class SintelStereo(_Stereo):
+class SintelStereo(StereoPairs):
     """Drawn films from two cameras; needs Pillow.
 
     Arguments: `pass_name` is "final", "clean" or "both". An item's mask leaves out what the other
@@ -358,6 +333,19 @@ class SintelStereo(_Stereo):
     Raises: ValueError; FileNotFoundError.
     Source: D. Butler et al., ECCV 2012, http://sintel.is.tue.mpg.de/stereo;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.SintelStereo.html
+
+    >>> import numpy as np
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "Sintel/training/{final_left,final_right,disparities}/alley/1.png": 1,
+    ...         "Sintel/training/{occlusions,outofframe}/alley/1.png": np.zeros((4, 6), np.uint8),
+    ...     })
+    ...     left, right, shift, seen = datasets.SintelStereo(folder)[0]
+    ...     shift.shape, seen.all().item()
+    ((1, 4, 6), True)
     """
 
     _masked = True
@@ -386,57 +374,3 @@ class SintelStereo(_Stereo):
         if not mask.exists():
             raise FileNotFoundError(f"{called} mask {mask} does not exist")
         return np.asarray(load_pillow(mask)) == 0
-
-
-class InStereo2k(_Stereo):
-    """Pairs of pictures of rooms, to train and to test; needs Pillow.
-
-    Arguments: `split` is "train" or "test". Files: `root/InStereo2k/{split}/scene/
-    {left,right}.png` and `{left,right}_disp.png`.
-    Raises: ValueError; FileNotFoundError.
-    Source: W. Bao et al., https://github.com/YuhuaXu/StereoDataset;
-    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.InStereo2k.html
-    """
-
-    _name = "InStereo2k"
-
-    def __init__(
-        self, root: Root, split: str = "train", transforms: Transform | None = None
-    ) -> None:
-        super().__init__(root, transforms)
-        folder = self._base / choose(split, "split", ("train", "test"))
-        self._images = self._pairs(folder, "*/left.png", "*/right.png")
-        self._disparities = self._pairs(folder, "*/left_disp.png", "*/right_disp.png")
-
-    def _shift(self, path: str) -> Shift:
-        return _grey(path).astype(np.float32) / 1024.0, None
-
-
-class ETH3DStereo(_Stereo):
-    """27 grey pairs of rooms and yards to train, 20 to test (no shift: None); needs Pillow.
-
-    An item's mask says what both cameras see. Files: `root/ETH3D/two_view_training/scene/
-    im[01].png`, `two_view_training_gt/scene/disp0GT.pfm` and `mask0nocc.png`; `two_view_test`.
-    Raises: ValueError; FileNotFoundError.
-    Source: T. Schöps et al., CVPR 2017, https://www.eth3d.net/datasets;
-    https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ETH3DStereo.html
-    """
-
-    _masked = True
-    _name = "ETH3D"
-
-    def __init__(
-        self, root: Root, split: str = "train", transforms: Transform | None = None
-    ) -> None:
-        super().__init__(root, transforms)
-        train = choose(split, "split", ("train", "test")) == "train"
-        folder = self._base / ("two_view_training" if train else "two_view_test")
-        self._images = self._pairs(folder, "*/im0.png", "*/im1.png")
-        if train:
-            self._disparities = self._pairs(self._base / "two_view_training_gt", "*/disp0GT.pfm")
-        else:
-            self._without()
-
-    def _shift(self, path: str) -> Shift:
-        seen = np.asarray(load_pillow(Path(path).with_name("mask0nocc.png"))).astype(bool)
-        return np.abs(read_pfm(path, 1)), seen

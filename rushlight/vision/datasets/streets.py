@@ -33,6 +33,19 @@ class Kitti(VisionDataset):
     Raises: RuntimeError "Dataset not found..."; DataError for another list of boxes.
     Source: A. Geiger, P. Lenz, R. Urtasun, CVPR 2012;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Kitti.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "Kitti/raw/training/image_2/0.png": 0,
+    ...         "Kitti/raw/training/label_2/0.txt":
+    ...             "Car 0 1 -1.5 587 173 614 200 1 2 3 -0.6 1.7 46 -1.5\\n",
+    ...     })
+    ...     _, targets = datasets.Kitti(folder)[0]
+    ...     targets[0]["type"], targets[0]["bbox"]
+    ('Car', [587.0, 173.0, 614.0, 200.0])
     """
 
     data_url = "https://s3.eu-central-1.amazonaws.com/avg-kitti/"
@@ -134,6 +147,18 @@ class Cityscapes(VisionDataset):
     Raises: RuntimeError "Dataset not found or incomplete..."; ValueError.
     Source: M. Cordts et al., https://arxiv.org/abs/1604.01685;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Cityscapes.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {
+    ...         "leftImg8bit/val/bonn/bonn_0_leftImg8bit.png": 0,
+    ...         "gtFine/val/bonn/bonn_0_gtFine_labelIds.png": 7,
+    ...     })
+    ...     data = datasets.Cityscapes(folder, "val", target_type="semantic")
+    ...     data.classes[data[0][1].getpixel((0, 0))[0]].name
+    'road'
     """
 
     CityscapesClass = CityscapesClass

@@ -29,6 +29,15 @@ class EuroSAT(ImageFolder):
     Raises: RuntimeError "Dataset not found...".
     Source: P. Helber et al., https://arxiv.org/abs/1709.00029;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.EuroSAT.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"eurosat/2750/{Forest,River}/1.jpg": 0})
+    ...     data = datasets.EuroSAT(folder)
+    ...     data.classes, data[1][1]
+    (['Forest', 'River'], 1)
     """
 
     def __init__(
@@ -57,6 +66,15 @@ class Country211(ImageFolder):
     Raises: RuntimeError "Dataset not found..."; ValueError.
     Source: A. Radford et al., https://arxiv.org/abs/2103.00020;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.Country211.html
+
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"country211/valid/{AD,FR}/1.jpg": 0})
+    ...     data = datasets.Country211(folder, "valid")
+    ...     data.classes, data[1][1]
+    (['AD', 'FR'], 1)
     """
 
     def __init__(
@@ -86,6 +104,18 @@ class ImageNet(ImageFolder):
     Raises: RuntimeError for an archive that is missing or not the known one; ValueError.
     Source: O. Russakovsky et al., https://arxiv.org/abs/1409.0575;
     https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageNet.html
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"val/n01440764/1.JPEG": 0})
+    ...     names = {"n01440764": ("tench", "Tinca tinca")}
+    ...     torch.save((names, ["n01440764"]), f"{folder}/meta.bin")  # as it is made of the kit
+    ...     data = datasets.ImageNet(folder, "val")
+    ...     data.classes, data.wnids
+    ([('tench', 'Tinca tinca')], ['n01440764'])
     """
 
     archives = {

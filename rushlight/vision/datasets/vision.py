@@ -52,6 +52,15 @@ class VisionDataset(rl.utils.data.Dataset):
 
     Raises: ValueError when both forms of transform are given.
     Source: https://docs.pytorch.org/vision/stable/datasets.html
+
+    >>> from rushlight.vision import datasets
+    >>> class Squares(datasets.VisionDataset):
+    ...     def __getitem__(self, index):
+    ...         return self._transformed(index, index**2)
+    ...     def __len__(self):
+    ...         return 3
+    >>> Squares(target_transform=lambda y: -y)[2]
+    (2, -4)
     """
 
     def __init__(

@@ -13,12 +13,13 @@ from .. import tv_tensors
 from .archives import joined
 from .boundaries import SBDataset
 from .cifar import CIFAR10
+from .coco import CocoCaptions, CocoDetection
 from .faces import WIDERFace
 from .folder import DatasetFolder, ImageFolder
 from .listed import GTSRB, Imagenette
 from .mnist import MNIST
 from .photographs import Caltech101, Caltech256, OxfordIIITPet
-from .scenes import CelebA, CocoCaptions, CocoDetection, VOCDetection, VOCSegmentation
+from .scenes import CelebA, VOCDetection, VOCSegmentation
 from .streets import Cityscapes, Kitti
 from .vision import VisionDataset
 
@@ -44,6 +45,19 @@ def wrap_dataset_for_transforms_v2(
     Arguments: `target_keys` chooses among a detection target's keys, "all" takes all of them.
     Raises: ValueError for keys that are not there; TypeError for a data set that has no such form.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.wrap_dataset_for_transforms_v2.html
+
+    >>> import json
+    >>> import tempfile
+    >>> from rushlight.vision import datasets
+    >>> from rushlight.vision.datasets.fake import fake_files
+    >>> notes = {"images": [{"id": 5, "file_name": "5.jpg"}]}
+    >>> notes["annotations"] = [{"id": 1, "image_id": 5, "bbox": [1, 0, 2, 3], "category_id": 7}]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fake_files(folder, {"notes.json": json.dumps(notes), "5.jpg": 0})
+    ...     data = datasets.CocoDetection(folder, f"{folder}/notes.json")
+    ...     _, target = datasets.wrap_dataset_for_transforms_v2(data)[0]
+    ...     target["boxes"].tolist(), target["labels"].tolist()
+    ([[1, 0, 3, 3]], [7])
     """
     several = isinstance(target_keys, Collection) and all(isinstance(k, str) for k in target_keys)
     if not (target_keys is None or several):
