@@ -71,7 +71,6 @@ renorm round rsqrt sgn sigmoid sign sin sinc sinh sqrt square subtract tan tanh 
 xlogy
 """.split()
 
-
 _OF_SIGNALS = ("istft", "nonzero_static", "stft")
 
 
@@ -93,6 +92,7 @@ def _reflected(op: Function, name: str) -> Function:
             return NotImplemented
         return op(other, self) if anything else op(self, other)
 
+    operator.primitive = op.primitive
     return operator
 
 

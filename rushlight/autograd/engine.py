@@ -8,6 +8,7 @@ run on Tensors and thereby record the backward computation itself.
 
 from __future__ import annotations
 
+import importlib
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from ..core import dtypes
 from ..core.dispatch import ARRAYS, OUTPUT_OF
 from ..core.errors import heard, unremarked
 from ..core.modes import listening
-from ..core.state import STATE, pause, resume
+from ..core.state import DUE, STATE, pause, resume
 from ..core.tape import (
     FREED,
     HOOKS,
@@ -138,6 +139,8 @@ class Sweep:
     def run(self) -> None:
         """Visit all waiting entries, newest first."""
         heap, pending = self.heap, self.pending
+        if heap and -heap[0] > DUE[0] and STATE.tracer is None:
+            importlib.import_module("rushlight.core.swift").hasten()
         every = self.seen
         last = last_uses(self.roots, every) if (WATCHED or every) and self.needed is None else None
         if not (self.lifts or self.capture or STATE.anomaly or TIMER[0] or last):

@@ -18,6 +18,7 @@ from typing import Any
 from .errors import is_our_function, is_ours
 from .names import Later
 from .overrides import ASKING, CODES, MODES, ON_CONTACT, dispatch, overloaded
+from .state import CLOSED
 from .tensor import Tensor
 
 _lock = threading.RLock()
@@ -76,6 +77,8 @@ def _leading(function: FunctionType, taken: Callable[..., Any], inner: Any) -> C
 
 def surround(function: FunctionType, around: Callable[..., Any]) -> None:
     """From now on calls are `around(what it was, args, kwargs)`; it stays the object that it is."""
+    function = _exposed(function)
+    function.surrounded = True
     gate = GATES.get(id(function))
     if gate is not None:
         gate.surround(around)
@@ -224,6 +227,7 @@ def enter_mode(mode: Any, outermost: bool = False) -> None:
     with _lock:
         MODES.active.insert(0 if outermost else len(MODES.active), mode)
         STATE.modes += 1
+        CLOSED[0] += 1
         if STATE.modes == 1:
             _gate_tensor()
             refit()
@@ -234,11 +238,51 @@ def leave_mode(outermost: bool = False) -> None:
     with _lock:
         MODES.active.pop(0 if outermost else -1)
         STATE.modes -= 1
+        CLOSED[0] -= 1
         if STATE.modes == 0:
             refit()
             for name, value in _own.items():
                 setattr(Tensor, name, value)
             _own.clear()
+
+
+class Stand:
+    """An operator in Python and the native function in its place (`swift.py`)."""
+
+    __slots__ = ("leave_to", "made", "python")
+
+    def __init__(self, made: Any, python: Any, leave_to: Callable[[Any, Any], None]) -> None:
+        self.made, self.python, self.leave_to = made, python, leave_to
+
+
+STANDS: dict[str, Stand] = {}  # by operator
+
+
+def _behind(found: Any) -> Any:
+    """The operator in Python, of what stands for it; anything else as it is."""
+    for stand in STANDS.values():
+        if stand.made is found:
+            return stand.python
+    return found
+
+
+def _place(name: str, python: Any) -> None:
+    """Make a function an attribute of Tensor, or what stands behind the native one there."""
+    stand = STANDS.get(name)
+    if stand is None or vars(Tensor).get(name) is not stand.made:
+        setattr(Tensor, name, python)
+        return
+    stand.leave_to(stand.made, python)
+    stand.python = python
+
+
+def _exposed(found: Any) -> Any:
+    """The operator in Python, back in its place for good: something is put around it."""
+    for name, stand in STANDS.items():
+        if found is stand.made or found is stand.python:
+            setattr(Tensor, name, stand.python)
+            return stand.python
+    return found
 
 
 # Names of Tensor that no handler sees: Python's own business, and what makes tensors.
@@ -272,9 +316,10 @@ def method(name: str) -> Any:
     found = _own.get(name) or vars(Tensor).get(name)
     if isinstance(found, Later):
         found = getattr(Tensor, name)
+    found = _behind(found)
     if type(found) is FunctionType and id(found) not in GATES and is_our_function(found):
         found = publish(found, "rushlight", name, Tensor)
-        setattr(Tensor, name, found)
+        _place(name, found)
     return found
 
 

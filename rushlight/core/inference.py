@@ -16,7 +16,7 @@ from .dispatch import INFERRED
 from .errors import fail
 from .names import Later
 from .overrides import plain_results
-from .state import STATE
+from .state import CLOSED, STATE
 from .tensor import Tensor
 
 _CLONE = (
@@ -85,6 +85,7 @@ def enter() -> None:
     global _inside
     with _lock:
         _inside += 1
+        CLOSED[0] += 1
         INFERRED[0] = True
         if _inside == 1:
             dispatch.admit(InferenceTensor)
@@ -96,6 +97,7 @@ def leave() -> None:
     global _inside
     with _lock:
         _inside -= 1
+        CLOSED[0] -= 1
         if _inside == 0:
             dispatch.dismiss(InferenceTensor)
             _swap(_plain, _link)

@@ -31,16 +31,21 @@ def _word(address: int) -> int:
 
 
 @functools.cache
-def _entry_offset() -> int | None:
-    """Where a Tensor keeps `_entry`; None if it cannot be found."""
+def slot_of(name: str) -> int | None:
+    """Where a Tensor keeps `_array` or `_entry`; None if it cannot be found."""
     x, y = Tensor.__new__(Tensor), Tensor.__new__(Tensor)
     mark, other = object(), object()
-    x._array = y._array = None
-    x._entry, y._entry = mark, other
+    x._array = y._array = x._entry = y._entry = None
+    setattr(x, name, mark)
+    setattr(y, name, other)
     for offset in range(16, 96, 8):
         if _word(id(x) + offset) == id(mark) and _word(id(y) + offset) == id(other):
             return offset
     return None
+
+
+def _entry_offset() -> int | None:
+    return slot_of("_entry")
 
 
 @functools.cache

@@ -33,6 +33,7 @@ LOG = logging.getLogger("rushlight.compile")
 KEPT = 256 << 20  # bytes of scratch memory that stay after a call
 _spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now, and its address
 _said: set[str] = set()
+_OF_OBJECTS = frozenset({"operators"})  # collections that are about Python's objects
 
 
 def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0) -> Any:
@@ -62,7 +63,9 @@ def piece(name: str) -> Any:
     if not llvm.available():
         return None
     try:
-        return getattr(importlib.import_module(f"..code.{name}", __package__), name.capitalize())()
+        folder = "calls" if name in _OF_OBJECTS else "code"
+        module = importlib.import_module(f"..{folder}.{name}", __package__)
+        return getattr(module, name.capitalize())()
     except Exception as error:
         LOG.warning("what is in %s stays with NumPy: %s", name, error, exc_info=error)
         return None

@@ -1,0 +1,133 @@
+"""Operators on small tensors as functions of the interpreter itself, in native code.
+
+Each does what the short path of `core/calls.py` does, for what operators mostly meet: two tensors
+of one real type, or a tensor and a number. It looks, computes, wraps and records without a frame
+of Python; sums, differences, products and quotients of few elements are computed in place of
+NumPy, bit by bit the same, all else by the op's own evaluation. Whatever is not as expected goes
+to the operator in Python before anything is done, so that each has one meaning.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...core.dispatch import USUAL
+from ...core.primitive import Primitive
+from ...core.state import CLOSED, PAUSED, STATE, WATCHED
+from ...core.tape import LEAF, tick
+from ...core.tensor import EAGER_TYPES, Tensor
+from ..code import llvm
+from ..code.operators import kernel, text
+from ..code.operators_text import FACTS, FUNCTIONS, PLACES, WAYS
+from .words import known, slot_of
+
+_FASTCALL, _ONE_OPERAND = 0x0080, 0x0008  # how CPython calls a function, and such a method
+_NEW_ARRAY = 94  # the place of PyArray_NewFromDescr in NumPy's table of functions
+_NEW_OBJECT = 65  # the number of a type's slot for it
+_KERNELS = {np.add: "fadd", np.subtract: "fsub", np.multiply: "fmul", np.true_divide: "fdiv"}
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
+    ]  # fmt: skip
+
+
+def _new_array() -> int:
+    """Where NumPy makes an array of a type and sizes."""
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    from numpy._core import _multiarray_umath as module
+
+    table = get(module._ARRAY_API, None)  # type: ignore[attr-defined]  # not in its stubs
+    return ctypes.c_void_p.from_address(table + 8 * _NEW_ARRAY).value or 0
+
+
+def _new_object() -> int:
+    """What `object.__new__` is in C."""
+    get = ctypes.pythonapi.PyType_GetSlot
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
+    return get(object, _NEW_OBJECT) or 0
+
+
+def _facts() -> tuple[Any, ...]:
+    """The objects that native code knows by `FACTS`."""
+    single, double = np.dtype(np.float32), np.dtype(np.float64)
+    return (
+        Tensor, USUAL, EAGER_TYPES, WATCHED, CLOSED, PAUSED, STATE, "grad", np.ndarray, tuple,
+        single, double, None, LEAF, tick.__self__, 0, True, -1.0, (), float, int, np.asarray,
+        Exception,
+    )  # fmt: skip
+
+
+class Operators:
+    """Makes the functions. They and what they are about stay as long as the process."""
+
+    def __init__(self) -> None:
+        if not known() or not (array := slot_of("_array")) or not (entry := slot_of("_entry")):
+            raise RuntimeError("objects lie elsewhere in this interpreter")
+        facts = _facts()
+        assert len(facts) == len(FACTS)
+        self._words = np.array([id(fact) for fact in facts], np.int64)
+        self._ways = np.zeros((PLACES, len(WAYS)), np.int64)
+        _lasting.append((facts, self._words, self._ways))
+        llvm.symbol("facts", self._words.ctypes.data)
+        llvm.symbol("ways", self._ways.ctypes.data)
+        llvm.symbol("rushlight_new", _new_object())
+        llvm.symbol("rushlight_array", _new_array())
+        for name in FUNCTIONS:
+            at = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+            llvm.symbol(name, at or 0)
+        self._code = llvm.compile(text(array, entry))
+        self._used, self._places = 0, {}
+        _lasting.append(self._code)
+
+    def _way(self, python: Any, evaluate: Any, prim: Primitive, keeps: int) -> int:
+        place = self._used
+        self._used += 1
+        which = kernel(_KERNELS.get(evaluate, ""))
+        self._ways[place] = id(python), id(evaluate), id(prim), which, keeps
+        _lasting.append((python, evaluate, prim))
+        return place
+
+    def operator(self, name: str, python: Callable[..., Any], prim: Primitive, evaluate: Any,
+                 numbers: bool = False) -> Any:  # fmt: skip
+        """The built-in method `name` of Tensor that stands for the operator `python` of an op.
+
+        `evaluate` is what its short path computes by, of a number too if it takes `numbers`.
+        """
+        keeps = ("x" in prim.reads) + 2 * ("y" in prim.reads) + 4 * (prim.rule is not None)
+        place = self._way(python, evaluate, prim, keeps + 8 * numbers)
+        made = self._definition(f"operator{place}", name, _ONE_OPERAND, python.__doc__)
+        describe = ctypes.pythonapi.PyDescr_NewMethod
+        describe.restype, describe.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_void_p]
+        method = describe(Tensor, ctypes.addressof(made))
+        self._places[method] = place
+        return method
+
+    def leave_to(self, method: Any, python: Callable[..., Any]) -> None:
+        """From now on a method leaves what it cannot do to this function."""
+        _lasting.append(python)
+        self._ways[self._places[method], WAYS.index("python")] = id(python)
+
+    def pull(self, prim: Primitive, evaluate: Any) -> Any:
+        """The built-in function that stands for an op's rule, `prim.pull`."""
+        place = self._way(prim.pull, evaluate, prim, 0)
+        made = self._definition(f"pull{place}", f"pull_{prim.name}", _FASTCALL, None)
+        new = ctypes.PYFUNCTYPE(
+            ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+        )(("PyCFunction_NewEx", ctypes.pythonapi))
+        return new(ctypes.addressof(made), None, None)
+
+    def _definition(self, function: str, name: str, flags: int, doc: str | None) -> _MethodDef:
+        made = _MethodDef(name.encode(), self._code.address(function), flags, (doc or "").encode())
+        _lasting.append(made)
+        return made
+
+
+_lasting: list[Any] = []  # what native code points to: nothing may ever free it

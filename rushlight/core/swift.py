@@ -1,0 +1,69 @@
+"""Native functions in the place of Python's operators on tensors, once a program has done much.
+
+They cost a few milliseconds (`compile/calls/operators.py`; a third of a second where the machine
+has never made them), so a process gets them when its tape has grown to so many operations that
+this is little beside what they took: `autograd` asks at each backward pass. Behind each stands the
+operator in Python, which does whatever they leave.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+from .gates import STANDS, Stand
+from .heavy import Pieces
+from .state import DUE
+from .tensor import Tensor
+
+_NATIVE = Pieces("operators")
+# by operator: what its short path computes by, where that is not the evaluation of its op
+_BY = {"__add__": np.add, "__sub__": np.subtract, "__mul__": np.multiply,
+       "__truediv__": np.true_divide, "__radd__": np.add, "__rmul__": np.multiply}  # fmt: skip
+_OTHERS = ("__matmul__", "__pow__", "__lt__", "__le__", "__gt__", "__ge__")
+_OF_NUMBERS = frozenset({"__pow__"})  # whose evaluation takes numbers as they are
+_rules: dict[Any, tuple[Any, Any]] = {}
+_lock = threading.RLock()
+
+
+def hasten() -> bool:
+    """Put the native functions in place, if there are any here; whether there are."""
+    DUE[0] = sys.maxsize
+    native = _NATIVE.found
+    if native is None:
+        return False
+    with _lock:
+        for name in (*_BY, *_OTHERS):
+            python = vars(Tensor)[name]
+            if name not in STANDS and _is_ours(python):
+                by = _BY.get(name, python.primitive.eval)
+                made = native.operator(name, python, python.primitive, by, name in _OF_NUMBERS)
+                STANDS[name] = Stand(made, python, native.leave_to)
+        for name, stand in STANDS.items():
+            if vars(Tensor)[name] is stand.python and _is_ours(stand.python):
+                setattr(Tensor, name, stand.made)
+        for name in ("__mul__", "__sub__"):
+            prim = STANDS[name].python.primitive if name in STANDS else None
+            if prim is not None and prim not in _rules:
+                _rules[prim] = prim.pull, native.pull(prim, _BY[name])
+        for prim, (_, pull) in _rules.items():
+            prim.pull = pull
+    return True
+
+
+def _is_ours(python: Any) -> bool:
+    """Whether nobody has changed the operator, or put something around it."""
+    return hasattr(python, "primitive") and not hasattr(python, "surrounded")
+
+
+def relent() -> None:
+    """Put the operators and rules in Python back."""
+    with _lock:
+        for name, stand in STANDS.items():
+            if vars(Tensor)[name] is stand.made:
+                setattr(Tensor, name, stand.python)
+        for prim, (pull, _) in _rules.items():
+            prim.pull = pull

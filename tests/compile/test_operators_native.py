@@ -1,0 +1,264 @@
+"""Operators in native code: what each gives and records is what the operator in Python does."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight.core import swift
+from rushlight.core.gates import STANDS
+from rushlight.core.primitive import Primitive
+from rushlight.core.state import DUE
+from rushlight.core.tape import LEAF, ORDER
+from rushlight.core.tensor import Tensor
+from rushlight.overrides import TorchFunctionMode
+from rushlight.testing import assert_close
+
+pytest.importorskip("llvmlite")
+NAMES = (
+    "__add__ __sub__ __mul__ __truediv__ __radd__ __rmul__ __matmul__ __pow__ __lt__ __le__ __gt__"
+    " __ge__"
+).split()
+
+
+@pytest.fixture(autouse=True)
+def swift_operators() -> Iterator[None]:
+    due = DUE[0]
+    if not swift.hasten():
+        pytest.skip("no native operators in this interpreter")
+    yield
+    swift.relent()
+    DUE[0] = due
+
+
+def operands() -> list[Any]:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3)
+    wide, parameter = torch.randn(2, 3).double(), torch.nn.Parameter(torch.randn(2, 3))
+    special = torch.tensor([[0.0, -0.0, float("inf")], [float("nan"), 1e-42, -3e38]])
+    recorded = torch.randn(2, 3, requires_grad=True).exp()
+    return [
+        x, wide, parameter, special, recorded, special.double(), torch.randn(3),
+        torch.randn(1), torch.tensor(0.5), torch.tensor(-1.5, dtype=torch.float64),
+        torch.randn(2, 1), torch.randn(3, 2).T, torch.randn(4, 6)[::2, ::2], torch.randn(3, 4),
+        torch.zeros(0, 3), torch.zeros(2, 0), torch.randn(70, 2, 3), torch.randn(40, 60),
+        torch.randn(3, requires_grad=True), torch.arange(6).reshape(2, 3), x > 0,
+        torch.randn(2, 3).half(), torch.randn(2, 3, dtype=torch.complex64), torch.tensor(3),
+        0, 1, -2, 0.0, -0.0, 2.5, float("nan"), float("inf"), 1e300, 1e-300, 2**24, 2**24 + 1,
+        -(2**24), -1, 2**70, True, 1j, None, "a", [1.0], np.ones((2, 3), np.float32),
+        np.float32(2.0), np.float64(2.0), np.int64(2),
+    ]  # fmt: skip
+
+
+def outcome(call: Any, *args: Any) -> tuple[Any, Any]:
+    try:
+        return call(*args), None
+    except Exception as error:
+        return None, error
+
+
+def same_bits(x: Any, y: Any) -> bool:
+    if type(x) is list and type(y) is list:
+        assert_same_entries(x, y)
+        return True
+    if isinstance(x, np.ndarray):
+        return (
+            type(y) is np.ndarray and x.dtype is y.dtype and x.shape == y.shape
+            and x.strides == y.strides and x.tobytes() == y.tobytes()
+        )  # fmt: skip
+    return x is y or (type(x) is type(y) and repr(x) == repr(y))
+
+
+def assert_same_entries(one: Any, two: Any) -> None:
+    if type(one) is not list:
+        assert one is two
+        return
+    assert len(one) == len(two) == 8
+    for place, (left, right) in enumerate(zip(one, two)):
+        if place == ORDER:
+            assert type(right) is int
+        elif isinstance(left, tuple):
+            assert type(right) is tuple and len(left) == len(right)
+            assert all(map(same_bits, left, right)), place
+        else:
+            assert same_bits(left, right), place
+
+
+def assert_same(python: Any, native: Any, *args: Any) -> None:
+    """Run one call both ways."""
+    with np.errstate(all="ignore"):
+        (one, error), (two, other) = outcome(python, *args), outcome(native, *args)
+    assert type(error) is type(other) and str(error) == str(other)
+    assert type(one) is type(two)
+    if isinstance(one, Tensor):
+        assert same_bits(one._array, two._array)
+        assert_same_entries(one._entry, two._entry)
+        assert one._base is two._base
+    elif error is None:
+        assert same_bits(one, two)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pair_of_operands_gives_and_records_the_same(name: str) -> None:
+    stand = STANDS[name]
+    python, native = stand.python, stand.made
+    assert vars(Tensor)[name] is native and not hasattr(native, "__code__")
+    for x, y in itertools.product(operands(), repeat=2):
+        if isinstance(x, Tensor):
+            assert_same(python, native, x, y)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modes_are_asked_of_the_thread(name: str) -> None:
+    stand = STANDS[name]
+    python, native = stand.python, stand.made
+    w, x = torch.ones(2, 2, requires_grad=True), torch.ones(2, 2)
+    with torch.no_grad():
+        assert native(w, x)._entry is None
+        assert_same(python, native, w, x)
+        found: list[Any] = []
+        other = threading.Thread(target=lambda: found.append(native(w, x)._entry))
+        other.start()
+        other.join()
+        expected = python(w, x).dtype.is_floating_point
+        assert (type(found[0]) is list) == expected  # that thread records
+        with torch.enable_grad():
+            assert_same(python, native, w, x)
+    with torch.inference_mode():
+        assert native(x, x).is_inference()
+
+
+def test_modes_and_subclasses_see_every_operator() -> None:
+    seen: list[str] = []
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+            seen.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    class Kind(torch.Tensor):
+        pass
+
+    x = torch.ones(2)
+    with Mode():
+        assert (x + x * 2).tolist() == [3.0, 3.0]
+    assert seen[:2] == ["mul", "add"]
+    assert type(x.as_subclass(Kind) + x) is Kind and type(x + x.as_subclass(Kind)) is Kind
+    with pytest.warns(UserWarning, match="Anomaly"), torch.autograd.detect_anomaly():
+        y = x.requires_grad_() * 2
+    assert y._entry[7].line is not None  # anomaly mode keeps the line
+
+
+def test_nothing_is_leaked_or_lost() -> None:
+    things = operands()
+    pairs = [(x, y) for x, y in itertools.product(things, repeat=2) if isinstance(x, Tensor)]
+
+    def run() -> None:
+        for name in NAMES:
+            native = STANDS[name].made
+            for x, y in pairs:
+                with np.errstate(all="ignore"):
+                    outcome(native, x, y)
+
+    run()
+    gc.collect()
+    watched = [*things, LEAF, np.dtype(np.float32), np.dtype(np.float64), np.add, 3.7, np.asarray]
+    arrays = [x._array for x in things if isinstance(x, Tensor)]
+    before = [sys.getrefcount(x) for x in (*watched, *arrays)]
+    nones = sys.getrefcount(None)
+    for _ in range(3):
+        run()
+    gc.collect()
+    after = [sys.getrefcount(x) for x in (*watched, *arrays)]
+    assert max(abs(x - y) for x, y in zip(before, after)) < 20
+    assert abs(sys.getrefcount(None) - nones) < 500
+
+
+@pytest.mark.parametrize("step", [lambda y, b: y * b, lambda y, b: y - b, lambda y, b: b * y])
+@pytest.mark.parametrize("shape", [(), (3,), (1,), (2, 3), (2, 1), (0, 3), (70, 40)])
+def test_gradients_are_the_same_bits(step: Any, shape: tuple[int, ...]) -> None:
+    def gradients() -> list[np.ndarray]:
+        torch.manual_seed(1)
+        x = torch.randn(2, 3, requires_grad=True) if shape != (70, 40) else torch.randn(
+            70, 40, requires_grad=True)  # fmt: skip
+        w = torch.randn(shape, requires_grad=True)
+        numbers = [w, 2.5, w, 3, w.detach(), w * 2] if shape != (0, 3) else [2.5, -1]
+        y: Any = x
+        for one in numbers:
+            y = step(y, one)
+        (y * y).sum().backward()
+        return [one.detach().numpy() for one in (x.grad, w.grad, y) if one is not None]
+
+    native = gradients()
+    assert len(native) == 2 + (shape != (0, 3))
+    swift.relent()
+    assert all(map(same_bits, gradients(), native))
+    swift.hasten()
+
+
+def test_second_derivatives_and_errors_are_as_before() -> None:
+    x = torch.randn(3, requires_grad=True)
+    (g,) = torch.autograd.grad((x * x * 2.0 - x).sum(), x, create_graph=True)
+    (h,) = torch.autograd.grad(g.sum(), x)
+    assert_close(h, torch.full((3,), 4.0))
+    y = x * 2
+    z = y * y
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()
+    with pytest.raises(RuntimeError, match="must match the size of tensor b"):
+        _ = x + torch.ones(4)
+
+
+def test_an_interrupt_is_not_swallowed() -> None:
+    def interrupted(x: Any, y: Any) -> Any:
+        raise KeyboardInterrupt
+
+    native = swift._NATIVE.found
+    prim = Primitive("interrupted", eval=interrupted, rule=None, listed=False)
+    operator = native.operator("interrupted", lambda x, y: 7, prim, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        operator(torch.ones(2), torch.ones(2))
+    assert operator(torch.ones(2), "other") == 7
+
+
+def test_a_long_tape_brings_them() -> None:
+    swift.relent()
+    python = vars(Tensor)["__add__"]
+    x = torch.ones(2, requires_grad=True)
+    DUE[0] = sys.maxsize
+    (x + x).sum().backward()
+    assert vars(Tensor)["__add__"] is python
+    DUE[0] = 0
+    (x + x).sum().backward()
+    assert vars(Tensor)["__add__"] is not python
+    assert (x + x).tolist() == [2.0, 2.0] and DUE[0] == sys.maxsize
+
+
+def test_a_compiled_step_stays_what_it_is() -> None:
+    swift.relent()
+    w = torch.ones(3, requires_grad=True)
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        loss = ((w * x - 1) ** 2).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        step(torch.ones(3))
+    programs = len(step.programs) if hasattr(step, "programs") else None
+    swift.hasten()
+    w.grad = None
+    expected = 3 * 4.0
+    assert step(torch.full((3,), 3.0)).item() == expected
+    assert w.grad is not None and w.grad.tolist() == [12.0] * 3
+    assert programs is None or len(step.programs) == programs
