@@ -36,7 +36,7 @@ from .reports.report import Explanation
 from .reports.source import NumpyProgram, Source
 from .tracing.alive import rarely
 from .tracing.capture import CHANGES, CONSTANT, Captured, Uncompilable, capture
-from .tracing.numbers import Followed
+from .tracing.followed import Followed
 from .tracing.required import Refused
 from .tracing.spots import Changing
 from .tracing.trace import PASSING

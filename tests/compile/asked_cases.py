@@ -200,6 +200,41 @@ def without_gradients(w: World) -> Step:
     return step
 
 
+@case
+def clips_by_a_number(w: World) -> Step:
+    def step(x: Any, y: Any) -> Any:
+        loss = w.backward(x, y)
+        norm = torch.sqrt(sum((p.grad**2).sum() for p in w.net.parameters())).item()
+        if not math.isfinite(norm):
+            raise ArithmeticError("gradients")
+        if norm > 0.6:
+            for p in w.net.parameters():
+                p.grad.mul_(0.6 / (norm + 1e-6))
+        w.opt.step()
+        return loss.item(), norm
+
+    return step
+
+
+@case
+def clips_by_norms_of_each(w: World) -> Step:
+    def step(x: Any, y: Any) -> Any:
+        loss, total = w.backward(x, y), 0.0
+        for p in w.net.parameters():
+            total += p.grad.norm(2).item() ** 2
+        total = total**0.5
+        share = 0.6 / (total + 1e-6)
+        if share < 1:
+            for p in w.net.parameters():
+                p.grad.mul_(share)
+        w.opt.step()
+        if total != total:
+            raise ArithmeticError("gradients")
+        return loss.item(), total, math.exp(loss.item())
+
+    return step
+
+
 OPTIMIZERS: dict[str, Any] = {
     "SGD": lambda ps: torch.optim.SGD(ps, 0.1),
     "Adam": lambda ps: torch.optim.Adam(ps, 0.01),

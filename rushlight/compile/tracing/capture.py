@@ -26,10 +26,11 @@ from ..middle.joint import Joint, backwards, split
 from .chances import HIDDEN, UNSEEN, Chances
 from .changes import CHANGES, Changed, Uncompilable, window
 from .exchanged import look_around
+from .followed import Followed, bounded
 from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .moved import Given, Moves, check_old, shared_memory
-from .numbers import Followed, Key, Number, bounded
+from .numbers import Key, Number
 from .parts import Parts, of_input
 from .pinned import NEW
 from .replacing import let_go, values_in

@@ -17,25 +17,23 @@ import math
 import operator
 import re
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...core import dispatch, dtypes, gates, holes
+from ...core import dispatch, dtypes
 from ...core.operands import refuse_numbers
-from ...core.primitive import Primitive
+from ...core.primitive import REGISTRY, Primitive
 from ...core.state import STATE
 from ...core.tensor import Tensor
-from .answers import KINDS, decided
-from .numpy_calls import value_of
+from .answers import CLOSE, EXACT, KINDS, VAGUE, always, decided
 
-_SCALED = (dtypes.float32, dtypes.float64)
 _HALVES = (dtypes.float16, dtypes.bfloat16)
 _LONGEST = 400  # characters of what is computed with numbers before a value is taken
 _LONGEST_LATE = 1500  # where to take the value ends the trace
 _WIDE = 2**63
+_LARGEST, _LEAST = 700.0, 1e-300  # numbers that have an exponential, and a logarithm
 NAMES = {  # that texts use
     "math": math, "operator": operator, "inf": math.inf, "nan": math.nan,
 }  # fmt: skip
@@ -49,16 +47,18 @@ class Number:
 
     `text` says in Python how it follows from the arguments and outputs of the call. `tensor` is a
     0-d tensor of the same value, or None where tensors do not compute it just as Python does. A
-    late number has a `kind` from the beginning, and a value once the call is over.
+    late number has a `kind` from the beginning, and a value once the call is over. `rough` says
+    how far its tensor may be from it (`answers.py`).
     """
 
-    __slots__ = ("__weakref__", "_tensor", "_value", "given", "kind", "late", "text")
+    __slots__ = ("__weakref__", "_tensor", "_value", "given", "kind", "late", "rough", "text")
 
     # the user's code, and ours, asks `isinstance(x, float)`
     __class__ = property(lambda self: self.kind)
 
     def __init__(self, text: str, tensor: Any = None, late: type | None = None) -> None:
         self._tensor: Any = tensor
+        self.rough = EXACT
         self.text, self.given = text, STATE.tracer.given
         self.late, self._value = late is not None, None if late else eval(text, self.given)
         self.kind = type(self._value) if late is None else late
@@ -192,6 +192,9 @@ def of_function(name: str, function: Callable[..., Any], args: Sequence[Any]) ->
     if short in KINDS and len(args) == 1 and args[0].followed():
         found = _decided(short, args) if args[0].late else asked(f"{name}({args[0].text})")
         return function(args[0].plain()) if found is None else found
+    if len(args) == 1 and _is_late(args[0]) and args[0].followed():
+        found = _later_of(short, args[0])
+        return function(args[0].plain()) if found is None else found
     known = all(type(x) in (int, float) or (type(x) is Number and not x.late) for x in args)
     if not known or not all(x.followed() for x in args if type(x) is Number):
         return function(*map(plain, args))
@@ -215,13 +218,10 @@ def as_whole(x: Number) -> Any:
 
 
 def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
-    """What an operator gives of late numbers, where that never raises."""
+    """What an operator gives of late numbers, where it does not raise."""
     kinds = [x.kind if type(x) is Number else type(x) for x in sides]
     kind = float if float in kinds or name == "truediv" else int
-    right = sides[-1]
     if not all(map(_is_moderate, sides)) or len(text) > _LONGEST_LATE:
-        return None
-    if name not in _NEVER_RAISE and not (name == "truediv" and not _is_late(right) and right != 0):
         return None
 
     def tensor() -> Any:
@@ -229,7 +229,72 @@ def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
         whole = kind is int or any(one is None for one in operands)  # which tensors cannot hold
         return None if whole else getattr(operator, name)(*operands)
 
-    return Number(text, tensor, kind)
+    if name == "pow":
+        return _power(text, kind, sides, tensor)
+    if name not in _NEVER_RAISE and not (name == "truediv" and _divides(sides[-1])):
+        return None
+    number = Number(text, tensor, kind)
+    number.rough = _roughness(name, sides)
+    return number
+
+
+def _divides(right: Any) -> bool:
+    """Whether a number is not zero; a program asks whenever it runs."""
+    if not _is_late(right):
+        return right != 0
+    made = right.tensor if right.rough != VAGUE else None
+    return made is not None and always(made != 0)
+
+
+def _power(text: str, kind: type, sides: Sequence[Any], tensor: Any) -> Number | None:
+    """A power of a late number, where that is a number and not too large."""
+    base, by = sides
+    plain_power = type(by) in (int, float) and math.isfinite(by)
+    if kind is not float or not plain_power or base.rough == VAGUE:
+        return None
+    made, even = tensor(), by % 2 == 0
+    if made is None or not always(dispatch.apply(REGISTRY["isfinite"], (made,), ())):
+        return None
+    if not even and by != int(by) and base.rough == EXACT and not always(base.tensor >= 0):
+        return None
+    number = Number(text, made, float)
+    number.rough = CLOSE if even or base.rough or by != int(by) else VAGUE
+    return number
+
+
+def _roughness(name: str, sides: Sequence[Any]) -> int:
+    """How far a tensor may be from what an operator gives of numbers like these."""
+    worst = max(x.rough if type(x) is Number else EXACT for x in sides)
+    if worst != CLOSE or (name in _OF_POSITIVE and all(map(_is_positive, sides))):
+        return worst
+    return VAGUE
+
+
+def _is_positive(x: Any) -> bool:
+    return x.rough == CLOSE if type(x) is Number else x >= 0
+
+
+# what functions of `math` take, and how close to theirs is what tensors give
+_OF_MATH = {
+    "sqrt": (lambda x: x >= 0, EXACT), "exp": (lambda x: x <= _LARGEST, CLOSE),
+    "log": (lambda x: x >= _LEAST, VAGUE), "log2": (lambda x: x >= _LEAST, VAGUE),
+    "log10": (lambda x: x >= _LEAST, VAGUE),
+}  # fmt: skip
+
+
+def _later_of(name: str, x: Number) -> Number | None:
+    """What a function of `math` gives of a late number, where it does not raise."""
+    made = _tensor(x, float) if name in _OF_MATH and x.rough != VAGUE else None
+    if made is None or len(x.text) > _LONGEST_LATE:
+        return None
+    takes, rough = _OF_MATH[name]
+    if not always(takes(made)):
+        return None
+    number = Number(
+        f"math.{name}({x.text})", lambda: dispatch.apply(REGISTRY[name], (made,), ()), float
+    )
+    number.rough = max(rough, x.rough)
+    return number
 
 
 def _is_late(x: Any) -> bool:
@@ -301,7 +366,10 @@ def _decided(name: str, sides: Sequence[Any]) -> bool | None:
         return None
     kinds = [x.kind if type(x) is Number else type(x) for x in sides]
     kind = float if name in KINDS or float in kinds else int
-    return decided(name, [_tensor(x, kind) for x in sides], kinds, kind)
+    rough = max(x.rough if type(x) is Number else EXACT for x in sides)
+    if len(sides) > 1 and sides[0] is sides[1] and rough == CLOSE:  # whether it is a number
+        rough = EXACT
+    return decided(name, [_tensor(x, kind) for x in sides], kinds, kind, rough)
 
 
 def _told(name: str, text: str) -> Callable[..., Any]:
@@ -337,6 +405,7 @@ _ARITHMETIC = {
 }  # fmt: skip
 _BY_PYTHON = frozenset(("mod", "floordiv"))  # tensors compute them otherwise
 _NEVER_RAISE = frozenset(("add", "sub", "mul", "neg", "abs"))
+_OF_POSITIVE = frozenset(("add", "mul", "truediv", "abs"))  # what is as close of these
 _COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _TOLD = {
     "bool": "bool({})", "int": "int({})", "index": "operator.index({})", "trunc": "int({})",
@@ -378,91 +447,6 @@ def handle_number(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, .
 dispatch.WRAPPERS[Number] = handle_number
 
 
-class _Boundary:
-    """The mode of public calls in which only some are given numbers, all others their values."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        noted = getattr(func, "__name__", "") in _TAKE_NUMBERS
-        if noted and type(kwargs.get("alpha")) is Number:
-            args, kwargs = _scaled(args, kwargs)
-        if not noted and holes.holds((args, kwargs), Number):
-            args, kwargs = holes.replaced((args, kwargs), Number, plain)
-        return func(*args, **kwargs)
-
-
-def _scaled(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """`add(x, y, alpha=k)` as `add(x, k * y)`, where that is how it is computed."""
-    x, y, *rest = (*args, None, None)
-    kind = getattr(y, "dtype", None)
-    if any(rest) or kind is not getattr(x, "dtype", 0) or kind not in _SCALED:
-        return args, kwargs
-    return (x, y * kwargs["alpha"]), {k: v for k, v in kwargs.items() if k != "alpha"}
-
-
-@contextmanager
-def bounded() -> Iterator[None]:
-    """Keep numbers from public calls that do not know them meanwhile."""
-    gates.enter_mode(_Boundary())
-    try:
-        yield
-    finally:
-        gates.leave_mode()
-
-
-# public names of what is noted: operators of tensors, their spellings as functions, mixtures
-_TAKE_NUMBERS = frozenset(
-    """
-add add_ sub sub_ subtract subtract_ rsub mul mul_ multiply multiply_ div div_ divide divide_
-true_divide true_divide_ pow pow_ eq ne lt le gt ge less less_equal greater greater_equal not_equal
-__rsub__ __rtruediv__ __rpow__ __pow__ __ipow__ __eq__ __radd__ __rmul__ lerp lerp_
-""".split()
-)
-
-
-class Followed:
-    """A function given 0-d tensors for some numbers, as which it takes them while it is traced.
-
-    `keys` are their places among the arguments. What the calls of its programs have in common is
-    in `conditions`. With `constant` all numbers are.
-    """
-
-    def __init__(self, function: Callable[..., Any], keys: Sequence[Key]) -> None:
-        self.function, self.keys = function, keys
-        self.__name__ = getattr(function, "__name__", type(function).__name__)
-        self.conditions: dict[str, Any] = {}
-        self.holds: Callable[[Any, Any], bool] = condition({})
-        self.constant = False
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        tracer = STATE.tracer
-        given = {**dict(enumerate(args)), **kwargs}
-        tensors = {key: given[key] for key in self.keys}
-        values = {key: value_of(x._array).item() for key, x in tensors.items()}
-        args, kwargs = exchanged(args, kwargs, values)
-        if tracer is None or tracer.closed:
-            return self.function(*args, **kwargs)
-        tracer.given.update(args=args, kwargs=kwargs)
-        if self.constant:
-            for key in self.keys:
-                asked(_place(key))
-            return self.function(*args, **kwargs)
-        tracer.keyed = tensors
-        numbers = {key: Number(_place(key), x) for key, x in tensors.items()}
-        args, kwargs = exchanged(args, kwargs, numbers)
-        with bounded():
-            return self.function(*args, **kwargs)
-
-    def noted(self, conditions: Mapping[str, Any]) -> None:
-        """What a trace asked is asked before programs are run, from now on."""
-        self.conditions = {**self.conditions, **conditions}
-        self.holds = condition(self.conditions)
-
-
-def _place(key: Key) -> str:
-    return f"kwargs[{key!r}]" if type(key) is str else f"args[{key}]"
-
-
 def condition(conditions: Mapping[str, Any], given: str = "args, kwargs") -> Callable[..., bool]:
     """Whether texts give these values for what they are given; also not where one gives none."""
     questions = [
@@ -483,12 +467,3 @@ def condition(conditions: Mapping[str, Any], given: str = "args, kwargs") -> Cal
 def _is_odd(value: Any) -> bool:
     """Whether a number is not told from others by ==, or not written as it is read."""
     return isinstance(value, (float, complex)) and not 0 < abs(value) < math.inf
-
-
-def exchanged(args: Any, kwargs: Any, new: Mapping[Key, Any]) -> tuple[Any, Any]:
-    """The arguments with others in some places."""
-    args, kwargs = list(args), dict(kwargs)
-    for key, value in new.items():
-        place: Any = kwargs if type(key) is str else args
-        place[key] = value
-    return tuple(args), kwargs
