@@ -15,6 +15,7 @@ import rushlight as rl
 from ..core.errors import fail
 from ..core.handles import RemovableHandle, attached
 from ..core.names import looks_at
+from ..core.state import STATE
 from .hooks import Hooks, resolve_arguments
 
 _global_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
@@ -90,6 +91,12 @@ def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
     return attached(_global_post_hooks, hook)
 
 
+def _looks_into(optimizer: Any) -> None:
+    """Tell the trace of a compiled call, if one runs, that the settings of groups count for it."""
+    if STATE.tracer is not None:
+        STATE.tracer.looks_into(getattr(optimizer, "param_groups", ()))
+
+
 def _hooked(step: Callable) -> Callable:
     """Surround a class's `step` with the global and the instance's hooks."""
     if getattr(step, "hooked", False):
@@ -97,6 +104,7 @@ def _hooked(step: Callable) -> Callable:
 
     @functools.wraps(step)
     def wrapper(self, *args, **kwargs):
+        _looks_into(self)
         before = getattr(self, "_optimizer_step_pre_hooks", None)
         if before is None:  # one that wraps another and never was initialised itself
             return step(self, *args, **kwargs)
@@ -142,6 +150,7 @@ class Optimizer(Hooks):
     defaults: dict[str, Any]
     state: defaultdict[Any, Any]
     param_groups: list[dict[str, Any]]
+    _keeps_rates = True  # for compiled calls: what its groups hold counts where it is used
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -180,6 +189,7 @@ class Optimizer(Hooks):
             self.add_param_group(group)
 
     def __getstate__(self) -> dict[str, Any]:
+        _looks_into(self)
         return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -188,6 +198,7 @@ class Optimizer(Hooks):
         self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
+        _looks_into(self)
         lines = [f"{type(self).__name__} ("]
         for index, group in enumerate(self.param_groups):
             lines.append(("\n" if index else "") + f"Parameter Group {index}")

@@ -77,6 +77,7 @@ class Reach:
         self.named: set[str] = set()  # names and strings in it, also in functions inside of it
         self.asked: set[str] = set()  # attributes that it may find missing
         self.schedules: list[Any] = []  # of learning rates
+        self.optimizers: list[Any] = []
         self.told: set[int] = set()  # objects that it tells something (`sinks.py`)
         self.looked: set[int] = set()  # objects that it asks for something
         self.tables = Tables()
@@ -232,13 +233,6 @@ class Reach:
         for part in parts:
             self.loose[id(part)] += 1
             self.stack.append((part, path))
-
-    def fixed_rates(self, inputs: list[Any]) -> list[Place]:
-        """The learning rates that someone read as Python numbers, given the program's inputs."""
-        if self.reads_rates:
-            return self.rates
-        used = {(id(x.owner), x.path[0]) for x in inputs if x.kind == "number"}
-        return [place for place in self.rates if (id(place.container), place.key) not in used]
 
     # --- code
 
@@ -435,6 +429,8 @@ class Reach:
             self.note("content", EVERY_MODULE, acting, now, "hooks of all modules")
         if getattr(kind, "_moves_rates", False):
             self.schedules.append(value)
+        if getattr(kind, "_keeps_rates", False):
+            self.optimizers.append(value)
         table = getattr(value, "__dict__", None)
         if _foreign(kind) and id(value) not in self._near:
             self._meet_stranger(home(kind))

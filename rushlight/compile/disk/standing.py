@@ -123,7 +123,9 @@ class Call:
         walk_arguments(reach, self.args, self.kwargs)
         if reach.opaque:
             raise Unclear(reach.opaque[0])
-        return Afterwards(reach).guarded(reach.places + reach.fixed_rates(sources))
+        afterwards = Afterwards(reach)
+        afterwards.moved = True  # nobody knows what the kept call looked at
+        return afterwards.guarded(reach.places + afterwards.rates(sources))
 
     def _source(self, k: int, kind: str, owner: Any, key: Any, form: Any) -> Source:
         leaves: list[Any] = []

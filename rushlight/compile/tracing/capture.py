@@ -251,7 +251,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.said, captured.put_off = changed.said, tracer.said
     captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
     captured.afterwards, captured.told = tracer.afterwards.steps, tracer.afterwards.told
-    fixed = tracer.afterwards.guarded(reach.places + reach.fixed_rates(tracer.sources))
+    fixed = tracer.afterwards.guarded(reach.places + tracer.afterwards.rates(tracer.sources))
     captured.places, captured.asked = varied.guarded(changed.guarded(fixed)), reach.asked
     captured.presence = _presence(tracer)
     if late is None and tracer.later.on:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..calls.guards import ABSENT, Place, look, same, set_on
 from ..disk.reach import Reach
-from .spots import Changing, Here, Spot, lists_of
+from .spots import Changing, First, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
 from .trace import Tracer
 from .varied import PLACES
@@ -58,7 +58,7 @@ class Changed:
         self._stores = changed_places(tracer, reach, {spot.mark for spot in lent})
         wasted = tracer.changing.wasted(tracer.here) if tracer.changing is not None else ()
         for spot in lent:
-            if spot.mark in wasted:
+            if spot.mark in wasted or type(spot) is First:
                 raise Uncompilable(f"{CHANGES} {spot.path}")
         left = [(Spot(x.table, x.key, x.path), x.value) for x in self._stores]
         left += [(spot, spot.now()) for spot in lent]

@@ -7,7 +7,8 @@ is over, unless somebody in it would see the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,12 @@ from .traced import Traced
 
 Step = Callable[[], None]
 # Who names one of these may look at a schedule, or at what it has set.
-_LOOKS = frozenset(
-    "last_epoch _last_lr get_last_lr get_lr param_groups state_dict _step_count best"
+_OF_SCHEDULES = frozenset(
+    "last_epoch _last_lr get_last_lr get_lr state_dict _step_count best"
     " num_bad_epochs cooldown_counter in_cooldown".split()
 )
+_LOOKS = _OF_SCHEDULES | {"param_groups"}
+_SHOW = frozenset("vars __dict__ __getstate__ getattr".split())  # what shows all of an object
 
 
 class Told(Spot):
@@ -52,6 +55,8 @@ class Afterwards:
         self.schedules: list[Any] = []
         self.steps: list[Step] = []
         self.told: list[list[Any]] = []  # schedules that go by a number of the call, and which
+        self.looked: set[int] = set()  # groups whose settings something in the package has read
+        self.moved = False  # whether a schedule took its step at once
 
     def seen(self) -> bool:
         """Whether the call's code may look at what schedules change."""
@@ -79,10 +84,31 @@ class Afterwards:
 
     def guarded(self, places: list[Place]) -> list[Place]:
         """Without those that steps write, within the call or elsewhere, if nobody looks."""
-        if self.seen():
+        if self.seen() and (self.moved or self.steps or self._shown(_OF_SCHEDULES)):
             return places
         own = {id(vars(schedule)) for schedule in self.reach.schedules}
         return [place for place in places if id(place.container) not in own]
+
+    def _shown(self, names: frozenset[str]) -> bool:
+        """Whether the code may look at what has one of these names, or at all of an object."""
+        return bool(self.reach.strange) or not (_SHOW | names).isdisjoint(self.reach.named)
+
+    def rates(self, inputs: list[Any]) -> list[Place]:
+        """The guards of learning rates, given the program's inputs; all, if the code reads some.
+
+        Of an optimiser that the call lets be (a step of several whose gradients add up) none
+        counts: its schedule gives it another rate in the call between.
+        """
+        reach = self.reach
+        betas = [_rest(place) for place in reach.rates if place.key == "betas"]
+        if reach.reads_rates:
+            return reach.rates + betas
+        used = {(id(x.owner), x.path[0]) for x in inputs if x.kind == "number"}
+        rates = [x for x in reach.rates if (id(x.container), x.key) not in used]
+        if rates and not (self.moved or self.seen() or self._shown(_LOOKS)):
+            unread = _inside(reach) - self.looked
+            rates = [x for x in rates if id(x.container) not in unread]
+        return betas + rates
 
     def run(self) -> None:
         """Make the steps."""
@@ -92,6 +118,26 @@ class Afterwards:
         told, self.told = self.told, []
         for spot, number in told:
             spot.put(number.value)
+
+
+def _inside(reach: Any) -> set[int]:
+    """The groups, by their addresses, to which nothing but their optimiser leads."""
+    lists = {id(x.param_groups): x for x in reach.optimizers}
+    ways = Counter(id(x.expected) for x in reach.places) + reach.loose
+    return {
+        id(group) for at, x in lists.items() for group in x.param_groups
+        if ways[at] == ways[id(group)] == 1
+    }  # fmt: skip
+
+
+def _rest(place: Place) -> Place:
+    """The guard of the betas but for the first, which schedules move and is an input."""
+    group = place.container
+    return Place("content", group, _but_first, _but_first(group), f"{place.path}[1:]")
+
+
+def _but_first(group: dict[str, Any]) -> Any:
+    return type(group["betas"]), tuple(group["betas"][1:])
 
 
 def number(owner: Any, path: tuple[Any, ...]) -> float:
@@ -131,7 +177,13 @@ class Settings:
 
     def postpones(self, schedule: Any, step: Step) -> bool:
         """Whether a schedule's step is put off to the end of the call."""
-        return not self.closed and self.afterwards.takes(schedule, step)
+        taken = not self.closed and self.afterwards.takes(schedule, step)
+        self.afterwards.moved |= not taken
+        return taken
+
+    def looks_into(self, groups: Sequence[dict[str, Any]]) -> None:
+        """The settings of these groups of parameters are about to be read."""
+        self.afterwards.looked.update(map(id, groups))
 
     def postpones_for(self, schedule: Any, step: Callable[[float], None], metrics: Any) -> bool:
         """The same of a step that goes by a number of the call."""
@@ -143,4 +195,6 @@ class Settings:
             place = self.items.of(array)
             number = Number(f"items[{place}]", self.items.tensors[place], float)
         late = type(number) is Number and number.late
-        return late and self.afterwards.tells(schedule, step, number)
+        taken = late and self.afterwards.tells(schedule, step, number)
+        self.afterwards.moved |= not taken
+        return taken

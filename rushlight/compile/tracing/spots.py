@@ -76,6 +76,28 @@ class Spot:
         return f"{self.path}.append(...)" if self.grows else f"{self.path} = ..."
 
 
+class First(Spot):
+    """The first of two betas, where schedules move it; only lent, never an effect."""
+
+    __slots__ = ("whole",)
+
+    def now(self) -> Any:
+        """What stands there."""
+        return self.holder[self.key][0]
+
+    def put(self, value: Any) -> None:
+        """Let a stand-in take its place; with anything else there are the betas of before."""
+        if type(value) is Number:
+            self.whole = self.holder[self.key]
+            self.holder[self.key] = (value, *self.whole[1:])
+        else:
+            self.holder[self.key] = self.whole
+
+    def said(self, name: str) -> str:
+        """How Python says the place, if `name` is what holds it."""
+        return f"{name}[{self.key!r}][0]"
+
+
 class Changing:
     """The numbers that have been seen to change, but for those that it was no use to lend."""
 
@@ -113,7 +135,8 @@ class Changing:
             if not (spot.outside and id(spot.holder) in reach.ours)
         }  # fmt: skip
         for x in reach.rates if reach.reads_rates else ():
-            spot = Spot(x.container, x.key, x.path)
+            kind = First if type(x.expected) is tuple else Spot
+            spot = kind(x.container, x.key, x.path)
             if spot.mark not in self._kept:
                 found.setdefault(spot.mark, spot)
         return list(found.values())
@@ -167,7 +190,7 @@ class Here:
         for spot in changing.lent(tracer.reach):
             try:
                 value = spot.now()
-            except (KeyError, IndexError, ValueError):
+            except (KeyError, IndexError, ValueError, TypeError):
                 continue
             if type(value) is float or (type(value) is int and -_LARGE <= value < _LARGE):
                 self.spots.append(spot)
