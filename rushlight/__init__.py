@@ -215,7 +215,8 @@ for _name in ("_convert_indices_from_coo_to_csr", "_convert_indices_from_csr_to_
 for _name in "qint8 qint32 quint8 quint4x2 quint2x4".split():
     _LAZY[_name] = ("rushlight.core.dtypes", _name)
 _LAZY["_assert"] = ("rushlight.functions.predicates", "_assert")
-_LAZY["_assert_async"] = ("rushlight.functions.predicates", "_assert_async")
+for _name in ("_assert_async", "_assert_tensor_metadata"):
+    _LAZY[_name] = ("rushlight.functions.predicates", _name)
 for _name in (
     "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg"
     " reciprocal round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc add sub mul div clamp_min"

@@ -113,8 +113,8 @@ FUNCTIONS = {
         " unsafe_split_with_sizes vsplit"
     ),
     "statistics": (
-        "aminmax corrcoef count_nonzero cov dist logsumexp nanmean nansum norm renorm std std_mean"
-        " var var_mean"
+        "aminmax corrcoef count_nonzero cov dist hash_tensor logsumexp nanmean nansum norm renorm"
+        " std std_mean var var_mean"
     ),
     "storage": "StorageBase TypedStorage UntypedStorage from_file is_storage",
     "structure": (
@@ -158,7 +158,7 @@ METHODS = {
         "eq_ ge_ greater_ greater_equal_ gt_ le_ less_ less_equal_ lt_ ne_ not_equal_ logical_and_"
         " logical_not_ logical_or_ logical_xor_"
     ),
-    "seldom": "prelu resize resize_as grad_dtype",
+    "seldom": "prelu resize resize_as hash_tensor grad_dtype",
 }
 SHARED = {
     "shared": (

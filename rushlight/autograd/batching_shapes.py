@@ -98,7 +98,7 @@ def _along(place: int) -> Rule:
 
 for _name in """sum mean amax amin aminmax var std var_mean std_mean logsumexp all any softmax
         log_softmax cumsum cumprod cummax cummin logcumsumexp sort argsort kthvalue median_along
-        nanmedian_along mode topk flip root_mean_square""".split():
+        nanmedian_along hash_tensor mode topk flip root_mean_square""".split():
     RULES[_name] = _along(0)
 RULES["linalg_vector_norm"] = RULES["renorm"] = _along(1)
 

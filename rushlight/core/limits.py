@@ -36,6 +36,11 @@ class finfo:
         self.tiny = self.smallest_normal = float(limits.tiny)
         self.resolution = 10.0**-limits.precision if kind.rank else 1.0
 
+    def __eq__(self, other: object) -> bool:
+        return self.dtype == other.dtype if isinstance(other, finfo) else NotImplemented
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType] (torch's have none)
+
     def __repr__(self) -> str:
         parts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
         shown = ", ".join(f"{part}={_short(getattr(self, part))}" for part in parts)
@@ -79,6 +84,11 @@ class iinfo:
             )
         limits = np.iinfo(kind.numpy)
         self.bits, self.max, self.min, self.dtype = limits.bits, limits.max, limits.min, kind.name
+
+    def __eq__(self, other: object) -> bool:
+        return self.dtype == other.dtype if isinstance(other, iinfo) else NotImplemented
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType] (as above)
 
     def __repr__(self) -> str:
         return f"iinfo(min={_short(self.min)}, max={_short(self.max)}, dtype={self.dtype})"

@@ -13,6 +13,7 @@ from ..core.dispatch import scalar, scalar_type_name, wrap_array
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
 from ..ops import compare
+from ..ops.contract import c_name
 from .arguments import misfit
 from .complex_parts import imag
 
@@ -260,3 +261,21 @@ def _assert_async(input: Tensor, assert_msg: str | None = None) -> None:
     """RuntimeError unless the one value is other than zero; it is looked at now."""
     if not bool(input):
         raise RuntimeError(assert_msg or "Expected Tensor with single nonzero value, but got zero")
+
+
+def _assert_tensor_metadata(
+    a: Tensor, size: Any = None, stride: Any = None, dtype: Any = None, *, device: Any = None,
+    layout: Any = None,
+) -> None:  # fmt: skip
+    """RuntimeError unless a tensor has what is said of its sizes, strides and kind."""
+    for name, wanted, found in (
+        ("sizes", size and list(size), list(a.shape)),
+        ("strides", stride and list(stride), list(a.stride())),
+        ("dtype", dtype, a.dtype),
+        ("device", device and dtypes.device(device), a.device),
+        ("layout", layout, a.layout),
+    ):  # fmt: skip
+        if wanted is not None and wanted != found:
+            if name == "dtype":
+                wanted, found = scalar_type_name(wanted), c_name(a._array)
+            raise RuntimeError(f"Tensor {name} mismatch! Expected: {wanted}, Got: {found}")

@@ -78,6 +78,7 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
         fresh[: flat.size] = flat
         flat = fresh
     self._array = _laid(flat[:wanted], shape, memory_format)
+    mark_written(self._array)
     return self
 
 

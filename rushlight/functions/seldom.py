@@ -16,6 +16,7 @@ from ..core.tape import LEAF
 from ..core.tensor import Tensor
 from ..ops.contract import c_name
 from ..ops.structure import reshape
+from .statistics import hash_tensor
 
 
 def prelu(self: Tensor, weight: Tensor) -> Tensor:
@@ -119,5 +120,5 @@ def _converted(leaf: Tensor) -> None:
 
 METHODS: dict[str, Any] = {
     "prelu": prelu, "resize": resize, "resize_as": resize_as,
-    "grad_dtype": property(_grad_dtype, _set_grad_dtype),
+    "hash_tensor": hash_tensor, "grad_dtype": property(_grad_dtype, _set_grad_dtype),
 }  # fmt: skip

@@ -32,8 +32,8 @@ from .reduction import put as _out
 from .results import named_result
 
 __all__ = [
-    "aminmax", "corrcoef", "count_nonzero", "cov", "dist", "logsumexp", "nanmean", "nansum",
-    "norm", "renorm", "std", "std_mean", "var", "var_mean",
+    "aminmax", "corrcoef", "count_nonzero", "cov", "dist", "hash_tensor", "logsumexp", "nanmean",
+    "nansum", "norm", "renorm", "std", "std_mean", "var", "var_mean",
 ]  # fmt: skip
 
 _NOT_GIVEN: Any = object()
@@ -195,6 +195,38 @@ def count_nonzero(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor
     dim = dim if axis is None else axis
     dims = dims_of(dim, input._array.ndim)
     return wrap_array(np.asarray(np.add.reduce(input._array != 0, dims, np.int64)))
+
+
+def hash_tensor(
+    input: Tensor, dim: Any = None, *, keepdim: bool = False, mode: int = 0, out: Any = None
+) -> Tensor:
+    """The exclusive or of all elements' bits, in all or over dimensions, as a uint64.
+
+    Real numbers are taken as float64 and others as int64 before. `mode` must be 0.
+
+    Raises: RuntimeError for another mode, for an `out` of another type, and for no elements where
+    no dimension is named; IndexError for a dimension without elements.
+
+    >>> import rushlight as torch
+    >>> torch.hash_tensor(torch.tensor([5, 1]))
+    tensor(4, dtype=torch.uint64)
+    """
+    if mode != 0:
+        raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    dims = dims_of(dim, input._array.ndim)
+    if dims is None and input._array.size == 0:
+        raise RuntimeError(
+            "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify"
+            " the reduction dim with the 'dim' argument."
+        )
+    for place in dims or ():
+        if input._array.shape[place] == 0:
+            raise IndexError(f"hash_tensor: Expected reduction dim {place} to have non-zero size.")
+    if out is not None and out.dtype is not dtypes.uint64:
+        raise RuntimeError(
+            f"Expected result to be of dtype uint64, but got {scalar_type_name(out.dtype)}"
+        )
+    return _out(r.hash_tensor(input, dims, keepdim), out)
 
 
 _aminmax = named_result("aminmax", ("min", "max"))

@@ -217,6 +217,17 @@ any = plain("any",
             doc="Whether some element is nonzero.")  # fmt: skip
 
 
+def _hashed(x: np.ndarray, dims: Dims, keep: bool) -> Any:
+    wide = x.astype(np.uint64 if x.dtype.kind == "u" else np.int64 if x.dtype.kind in "ib" else "d")
+    bits = wide.view(np.uint64)
+    axes = tuple(range(x.ndim)) if dims is None else dims
+    return row_major(np.bitwise_xor.reduce(bits, axes, keepdims=keep))
+
+
+hash_tensor = plain("hash_tensor", eval=_hashed, refuses={"complex": "xor_sum_cpu"},
+                    doc="The exclusive or of all elements' 64 bits.")  # fmt: skip
+
+
 def _along_vjp(g: Any, y: Any, x: Any, dim: int | None, keep: bool, name: str) -> Any:
     return scatter_one(g[0], y[1], x.shape, dim, keep)
 

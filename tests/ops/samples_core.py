@@ -121,6 +121,7 @@ SAMPLES = {
     "argmin": [Sample((u(3, 4),), (None, False)), Sample((u(3, 4),), (1, True))],
     "all": [Sample((booleans(3, 4),), (None, False)), Sample((booleans(3, 4),), ((1,), True))],
     "any": [Sample((booleans(3, 4),), (None, False)), Sample((booleans(3, 4),), ((1,), True))],
+    "hash_tensor": [Sample((u(3, 4),), (None, False)), Sample((u(3, 4),), ((1,), True))],
     "extremum_along": [Sample((u(3, 4),), (1, False, "max")), Sample((u(3, 4),), (0, True, "min"))],
     "gather": [Sample((u(3, 4),), (1, integers(3, 2, high=4)))],
     "spread_along": [Sample((u(3, 2),), ((3, 4), 1, integers(3, 2, high=4)))],

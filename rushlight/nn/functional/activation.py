@@ -206,7 +206,12 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def selu_(input: Tensor) -> Tensor:
-    """In-place version of `selu`."""
+    """In-place version of `selu`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.selu_(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.0507])
+    """
     return selu(input, True)
 
 
@@ -233,7 +238,11 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     return celu(input, alpha, True)
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+def _into(result: Tensor, out: Any) -> Tensor:
+    return result if out is None else n.write_out(result, out)
+
+
+def gelu(input: Tensor, approximate: str = "none", *, out: Any = None) -> Tensor:
     """x times the normal distribution function of x, exactly or (`"tanh"`) approximately.
 
     Source: Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415
@@ -244,7 +253,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return (n.gelu if approximate == "none" else n.gelu_tanh)(input)
+    return _into((n.gelu if approximate == "none" else n.gelu_tanh)(input), out)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -267,24 +276,26 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return (n.mish_ if inplace else n.mish)(input)
 
 
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+def softplus(
+    input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Any = None
+) -> Tensor:
     """log(1 + e^(beta x)) / beta, and x itself where beta x > threshold.
 
     >>> import rushlight as torch
     >>> torch.nn.functional.softplus(torch.tensor([0.0]))
     tensor([0.6931])
     """
-    return n.softplus(input, float(beta), float(threshold))
+    return _into(n.softplus(input, float(beta), float(threshold)), out)
 
 
-def logsigmoid(input: Tensor) -> Tensor:
+def logsigmoid(input: Tensor, *, out: Any = None) -> Tensor:
     """log(sigmoid(x)).
 
     >>> import rushlight as torch
     >>> torch.nn.functional.logsigmoid(torch.tensor([0.0]))
     tensor([-0.6931])
     """
-    return n.log_sigmoid(input)
+    return _into(n.log_sigmoid(input), out)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -317,7 +328,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return n.hardshrink(input, float(lambd))
 
 
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: float = 0.5, *, out: Any = None) -> Tensor:
     """x moved towards 0 by `lambd`; 0 where it would cross.
 
     >>> import rushlight as torch
@@ -330,7 +341,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
             f"lambda must be in range [0, {largest:g}] for input dtype {n.type_name(input)}, but"
             f" found {lambd:g}"
         )
-    return n.softshrink(input, float(lambd))
+    return _into(n.softshrink(input, float(lambd)), out)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -345,7 +356,12 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
-    """In-place version of `threshold`."""
+    """In-place version of `threshold`.
+
+    >>> import rushlight as torch
+    >>> torch.nn.functional.threshold_(torch.tensor([0.1, 2.0]), 1.0, 9.0)
+    tensor([9., 2.])
+    """
     return _counted(n.threshold_(input, threshold, value), "Threshold", True)
 
 
