@@ -294,7 +294,15 @@ def register_kernel(
 
 
 def get_kernel(op: Any, dispatch_key: Any = "CPU") -> Callable[..., Any] | None:
-    """The function of an operator on the CPU."""
+    """The function of an operator on the CPU.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("example::doubled", mutates_args=())
+    ... def doubled(x: torch.Tensor) -> torch.Tensor:
+    ...     return 2 * x
+    >>> torch.library.get_kernel("example::doubled")(torch.ones(2))
+    tensor([2., 2.])
+    """
     return _known(op).kernel
 
 

@@ -34,7 +34,16 @@ when_imported("rushlight.nn.parameter", lambda: send_shared(*EAGER_TYPES))
 
 
 class ProcessException(Exception):
-    """A process that was started did not end well."""
+    """A process that was started did not end well.
+
+    >>> import rushlight as torch
+    >>> import operator
+    >>> try:
+    ...     torch.multiprocessing.start_processes(operator.truediv, (0,))
+    ... except torch.multiprocessing.ProcessException as error:
+    ...     print(error.error_index)
+    0
+    """
 
     def __init__(self, msg: str, error_index: int, pid: int) -> None:
         super().__init__(msg)
@@ -58,7 +67,12 @@ class ProcessRaisedException(ProcessException):
 
 
 class ProcessExitedException(ProcessException):
-    """A process ended by a signal or with a status."""
+    """A process ended by a signal or with a status.
+
+    >>> from rushlight import multiprocessing
+    >>> multiprocessing.ProcessExitedException("process 1 ended", 1, 4242, 3).exit_code
+    3
+    """
 
     def __init__(
         self, msg: str, error_index: int, error_pid: int, exit_code: int,

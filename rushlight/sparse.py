@@ -169,7 +169,7 @@ def spdiags(diagonals: Tensor, offsets: Tensor, shape: Sequence[int], layout: An
     return found if layout is None or layout is _COO else _ops.as_layout(found, layout)
 
 
-def _typed(name: str) -> Any:
+def _typed(legacy: str, name: str) -> Any:
     kind = _dtypes.named(name)
 
     def make(*args: Any) -> Tensor:
@@ -181,9 +181,14 @@ def _typed(name: str) -> Any:
     make.__doc__ = f"""A sparse tensor of torch.{name}: (indices, values, size), or sizes alone.
 
     An older way to say `torch.sparse_coo_tensor`.
+
+    >>> import rushlight as torch
+    >>> torch.sparse.{legacy}(torch.tensor([[1]]), torch.tensor([5]), (3,)).to_dense().tolist()
+    {[kind.numpy.type(value).item() for value in (0, 5, 0)]}
     """
     return make
 
 
-FloatTensor, DoubleTensor = _typed("float32"), _typed("float64")
-HalfTensor, IntTensor, LongTensor = _typed("float16"), _typed("int32"), _typed("int64")
+FloatTensor, DoubleTensor = _typed("FloatTensor", "float32"), _typed("DoubleTensor", "float64")
+HalfTensor, IntTensor = _typed("HalfTensor", "float16"), _typed("IntTensor", "int32")
+LongTensor = _typed("LongTensor", "int64")

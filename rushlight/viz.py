@@ -45,6 +45,13 @@ def save_curves(
 
     `panels` maps the name of each panel to its curves: name to values, None where there is none.
     Raises: ModuleNotFoundError without matplotlib.
+
+    >>> import pathlib, tempfile
+    >>> from rushlight import viz
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     viz.save_curves(f"{folder}/loss.png", {"loss": {"train": [2.0, 1.5]}}, x=[1, 2])
+    ...     pathlib.Path(folder, "loss.png").read_bytes()[1:4]
+    b'PNG'
     """
     figure = _figure(4.5 * len(panels), 3.2)
     for axes, (ylabel, curves) in zip(

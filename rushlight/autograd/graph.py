@@ -184,7 +184,14 @@ class SavedTensor:
 
 
 class AccumulateGrad:
-    """The end of a path: the leaf whose `.grad` collects the gradient."""
+    """The end of a path: the leaf whose `.grad` collects the gradient.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> end = (2 * x).grad_fn.next_functions[0][0]
+    >>> end.name(), end.variable is x
+    ('torch::autograd::AccumulateGrad', True)
+    """
 
     __slots__ = ("variable",)
     next_functions = ()
@@ -229,7 +236,14 @@ _classes: dict[str, type] = {}
 
 
 def node_of(entry: Entry) -> Node:
-    """The Python node of an entry; its class carries torch's name."""
+    """The Python node of an entry; its class carries torch's name.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd.graph import node_of
+    >>> y = torch.ones(2, requires_grad=True) * 3
+    >>> node_of(y._entry).name(), node_of(y._entry) is y.grad_fn
+    ('MulBackward0', True)
+    """
     base = entry[PARENTS][0] if entry[PRIM] is OUTPUT_OF else entry
     name = node_name(base)
     kind = _classes.get(name)
@@ -344,7 +358,14 @@ def retain_grad(self: Tensor) -> None:
 
 
 def saved_tensors(entry: Entry) -> tuple[Any, ...]:
-    """What an entry keeps for backward; torch's error after it was given back."""
+    """What an entry keeps for backward; torch's error after it was given back.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd.graph import saved_tensors
+    >>> y = torch.zeros(2, requires_grad=True).exp()
+    >>> saved_tensors(y._entry)
+    (array([1., 1.], dtype=float32),)
+    """
     if entry[INPUTS] is not None and not isinstance(entry[INPUTS], tuple):
         raise fail(RuntimeError, "Trying to backward through the graph a second time")
     return tuple(entry[INPUTS] or ()) + (() if entry[OUTPUT] is None else (entry[OUTPUT],))

@@ -88,7 +88,14 @@ def _title(letters: str, shape: Shape, text: str) -> str:
 
 
 def arranged(plain: np.ndarray, y: Sequence[int], x: Sequence[int], layout: str) -> np.ndarray:
-    """A derivative indexed [output..., argument...] in the order and shape of a layout."""
+    """A derivative indexed [output..., argument...] in the order and shape of a layout.
+
+    >>> import numpy as np
+    >>> from rushlight.autograd import matrix_calculus as mc
+    >>> plain = np.zeros((3, 2))  # three outputs, two arguments
+    >>> mc.arranged(plain, (3,), (2,), "denominator").shape
+    (2, 3)
+    """
     count = len(y)
     ours, theirs = list(range(count)), list(range(count, plain.ndim))
     if _layout(layout) == "numerator":
@@ -100,7 +107,14 @@ def arranged(plain: np.ndarray, y: Sequence[int], x: Sequence[int], layout: str)
 
 @dataclass(frozen=True)
 class Jacobian:
-    """dy/dx at a point: its value in one layout, and the shapes it comes from."""
+    """dy/dx at a point: its value in one layout, and the shapes it comes from.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import matrix_calculus as mc
+    >>> slope = mc.jacobian(lambda x: (x * x).sum(), torch.tensor([1.0, 2.0]))
+    >>> slope.shape, slope.to("denominator").shape
+    ((1, 2), (2, 1))
+    """
 
     value: Tensor
     layout: str
@@ -137,7 +151,12 @@ class Jacobian:
 
 
 def times(shape: Sequence[int]) -> str:
-    """Sizes as they are written beside a factor: 3x4, and 1 for a number."""
+    """Sizes as they are written beside a factor: 3x4, and 1 for a number.
+
+    >>> from rushlight.autograd import matrix_calculus as mc
+    >>> mc.times((3, 4)), mc.times(())
+    ('3x4', '1')
+    """
     return "x".join(map(str, shape)) or "1"
 
 
@@ -175,7 +194,14 @@ def _plain_jacobian(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[np
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain rule at a point: every factor with its shape, and their product."""
+    """A chain rule at a point: every factor with its shape, and their product.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import matrix_calculus as mc
+    >>> rule = mc.chain([("z", lambda x: 3 * x), ("y", lambda z: z.sum())], torch.ones(2), "x")
+    >>> [one.name for one in rule.factors], rule.product.value
+    (['dy/dz', 'dz/dx'], tensor([[3., 3.]]))
+    """
 
     factors: list[Jacobian]
     product: Jacobian

@@ -29,7 +29,12 @@ class _Typed(type):
 
 
 def _typed(name: str) -> Any:
-    doc = f"`torch.{name}` on a GPU. Raises: TypeError, for there is none here."
+    doc = f"""`torch.{name}` on a GPU. Raises: TypeError, for there is none here.
+
+    >>> import rushlight as torch
+    >>> isinstance(torch.{name}([1]), torch.cuda.{name}), torch.cuda.{name}.dtype
+    (False, {getattr(rl, name).dtype!r})
+    """
     kind = getattr(rl, name).dtype
     return _Typed(name, (), {"dtype": kind, "__doc__": doc, "__module__": "torch.cuda"})
 

@@ -56,11 +56,22 @@ class QueueEmptyError(DistStoreError):
 
 
 class DistMismatch(DistBackendError):
-    """The ranks called different collectives, or the same one on different shapes or types."""
+    """The ranks called different collectives, or the same one on different shapes or types.
+
+    >>> from rushlight.distributed.errors import DistMismatch
+    >>> issubclass(DistMismatch, RuntimeError)
+    True
+    """
 
 
 class DistTimeoutError(DistBackendError):
-    """A peer lives but has not come to the collective in time: `ranks`, `operation`, `seconds`."""
+    """A peer lives but has not come to the collective in time: `ranks`, `operation`, `seconds`.
+
+    >>> from rushlight.distributed.errors import DistTimeoutError
+    >>> error = DistTimeoutError("rank 1 has not come", ranks=(1,), seconds=30.0)
+    >>> error.ranks, error.seconds
+    ((1,), 30.0)
+    """
 
     def __init__(self, text: str, ranks: tuple[int, ...] = (), seconds: float = 0.0) -> None:
         super().__init__(text)
@@ -72,7 +83,13 @@ class DistAbsent(DistTimeoutError, DistStoreError):
 
 
 class DistPeerDied(DistBackendError):
-    """A peer has ended: its `rank`, and the `signal` that killed it (None if it is not known)."""
+    """A peer has ended: its `rank`, and the `signal` that killed it (None if it is not known).
+
+    >>> import signal
+    >>> from rushlight.distributed.errors import DistPeerDied
+    >>> DistPeerDied("rank 1 was killed", rank=1, signal=signal.SIGKILL).rank
+    1
+    """
 
     def __init__(self, text: str, rank: int = -1, signal: int | None = None) -> None:
         super().__init__(text)

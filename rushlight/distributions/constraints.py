@@ -38,7 +38,12 @@ class Constraint:
 
 
 class _Dependent(Constraint):
-    """A region that depends on the other parameters."""
+    """A region that depends on the other parameters.
+
+    >>> from rushlight.distributions import constraints as c
+    >>> c.is_dependent(c.dependent), c.is_dependent(c.real)
+    (True, False)
+    """
 
     def __init__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented):
         self._is_discrete, self._event_dim = is_discrete, event_dim

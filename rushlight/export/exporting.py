@@ -60,7 +60,13 @@ p_bias = None
 
 
 def export_for_training(mod: Any, args: tuple[Any, ...], kwargs: Any = None, **others: Any) -> Any:
-    """`export` under the name that it had for a while."""
+    """`export` under the name that it had for a while.
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export_for_training(torch.nn.ReLU(), (torch.ones(2),))
+    >>> program.module()(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return export(mod, args, kwargs, **others)
 
 

@@ -8,7 +8,13 @@ from typing import Any
 
 
 class InputKind(enum.Enum):
-    """What an input is."""
+    """What an input is.
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),))
+    >>> program.graph_signature.input_specs[0].kind
+    <InputKind.PARAMETER: 2>
+    """
 
     USER_INPUT = 1
     PARAMETER = 2
@@ -17,21 +23,38 @@ class InputKind(enum.Enum):
 
 
 class OutputKind(enum.Enum):
-    """What an output is."""
+    """What an output is.
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),))
+    >>> program.graph_signature.output_specs[0].kind
+    <OutputKind.USER_OUTPUT: 1>
+    """
 
     USER_OUTPUT = 1
 
 
 @dataclass
 class TensorArgument:
-    """A tensor, by the name of its node."""
+    """A tensor, by the name of its node.
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),))
+    >>> program.graph_signature.input_specs[0].arg
+    TensorArgument(name='p_weight')
+    """
 
     name: str
 
 
 @dataclass
 class ConstantArgument:
-    """A plain value."""
+    """A plain value.
+
+    >>> from rushlight.export.signature import ConstantArgument
+    >>> ConstantArgument(name="dim", value=1)
+    ConstantArgument(name='dim', value=1)
+    """
 
     name: str
     value: Any
@@ -61,7 +84,13 @@ class InputSpec:
 
 @dataclass
 class OutputSpec:
-    """One output."""
+    """One output.
+
+    >>> import rushlight as torch
+    >>> program = torch.export.export(torch.nn.Linear(2, 3), (torch.ones(1, 2),))
+    >>> print(program.graph_signature.output_specs[0])
+    linear: USER_OUTPUT
+    """
 
     kind: OutputKind
     arg: Any

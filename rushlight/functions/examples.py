@@ -294,9 +294,17 @@ MEMBERS = {
     """,
     "dense_dim": """
     How many dimensions are not sparse: all of them.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2, 3).dense_dim(), torch.zeros(2, 3).to_sparse().dense_dim()
+    (2, 0)
     """,
     "sparse_dim": """
     How many dimensions are sparse: none.
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2, 3).sparse_dim(), torch.zeros(2, 3).to_sparse().sparse_dim()
+    (0, 2)
     """,
     "float": """
     >>> import rushlight as torch
@@ -312,6 +320,11 @@ MEMBERS = {
     >>> import rushlight as torch
     >>> torch.tensor([0.1, 70000.0]).half()
     tensor([0.1000,    inf], dtype=torch.float16)
+    """,
+    "chalf": """
+    >>> import rushlight as torch
+    >>> torch.tensor([0.1, 2.0]).chalf().dtype
+    torch.complex32
     """,
     "bfloat16": """
     >>> import rushlight as torch

@@ -43,7 +43,12 @@ def _itself(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _no(self: Tensor, *args: Any) -> bool:
-    """False: memory is plain memory of this process."""
+    """False: memory is plain memory of this process.
+
+    >>> import rushlight as torch
+    >>> torch.ones(2).is_pinned(), torch.ones(2).is_distributed()
+    (False, False)
+    """
     return False
 
 

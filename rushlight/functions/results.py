@@ -14,7 +14,15 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def named_result(name: str, fields: tuple[str, ...]) -> Any:
-    """A tuple class printing as `torch.return_types.<name>(field=..., ...)`."""
+    """A tuple class printing as `torch.return_types.<name>(field=..., ...)`.
+
+    >>> from rushlight.functions.results import RETURN_TYPES, named_result
+    >>> named_result("halves", ("low", "high"))(low=1, high=2)
+    torch.return_types.halves(
+    low=1,
+    high=2)
+    >>> del RETURN_TYPES["halves"]
+    """
     base = namedtuple(name, fields)
 
     def __repr__(self: Any) -> str:

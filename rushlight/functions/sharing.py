@@ -49,6 +49,11 @@ def share_memory_(self: Tensor) -> Tensor:
     (as an argument of a process, through a queue or a pipe). Views that were recorded follow;
     others of the old memory keep to it until they are moved too.
     Source: https://docs.pytorch.org/docs/stable/notes/multiprocessing.html
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2)
+    >>> x.is_shared(), x.share_memory_().is_shared()
+    (False, True)
     """
     send_shared(type(self))
     old = self._array

@@ -31,6 +31,19 @@ from ..ops.structure import reshape
 
 IN_PLACE = "add sub mul div neg abs sqrt pow relu sin tanh round floor ceil trunc sign t".split()
 
+# how to get a sparse tensor that has a method, and what the method says of it
+_SHOWN = {
+    "values": ("to_sparse", "tensor([3])"), "is_coalesced": ("to_sparse", "True"),
+    "indices": ("to_sparse", "tensor([[0],\n            [1]])"),
+    "coalesce": ("to_sparse", "tensor(indices=tensor([[0],\n"
+                 "                           [1]]),\n           values=tensor([3]),\n"
+                 "           size=(2, 2), nnz=1, layout=torch.sparse_coo)"),
+    "crow_indices": ("to_sparse_csr", "tensor([0, 1, 1])"),
+    "col_indices": ("to_sparse_csr", "tensor([1])"),
+    "ccol_indices": ("to_sparse_csc", "tensor([0, 0, 1])"),
+    "row_indices": ("to_sparse_csc", "tensor([0])"),
+}  # fmt: skip
+
 
 def numbers(array: np.ndarray) -> Tensor:
     """Places, as the user sees them."""
@@ -53,6 +66,12 @@ def of_sparse_alone(name: str) -> Any:
         )  # fmt: skip
 
     refuse.__doc__ = f"Sparse tensors have it. Raises: RuntimeError, for want of a {kind}."
+    if name in _SHOWN:
+        to, answer = _SHOWN[name]
+        call = f"torch.tensor([[0, 3], [0, 0]]).{to}().{name}()"
+        refuse.__doc__ += (
+            f"\n\n    >>> import rushlight as torch\n    >>> {call}\n    {answer}\n    "
+        )
     return refuse
 
 

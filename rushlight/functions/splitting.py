@@ -122,7 +122,12 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """`split_with_sizes`, for callers that promise not to write to both the parts and the whole."""
+    """`split_with_sizes`, for callers that promise not to write to both the parts and the whole.
+
+    >>> import rushlight as torch
+    >>> torch.unsafe_split_with_sizes(torch.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
     return cut(input, list(split_sizes), dim, s.unsafe_split_with_sizes)
 
 

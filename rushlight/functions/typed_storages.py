@@ -39,7 +39,13 @@ class _Kind(type):
 
 
 def _typed(name: str, kind: dtypes.dtype) -> Any:
-    doc = f"Storages of {kind!r}: of zeros, from data, or by `from_buffer` from bytes."
+    doc = f"""Storages of {kind!r}: of zeros, from data, or by `from_buffer` from bytes.
+
+    >>> import rushlight as torch
+    >>> storage = torch.{name}(2)
+    >>> len(storage), storage.dtype
+    (2, {kind!r})
+    """
     return _Kind(name, (), {"dtype": kind, "__doc__": doc, "__module__": "torch"})
 
 

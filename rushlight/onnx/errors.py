@@ -4,11 +4,27 @@ from __future__ import annotations
 
 
 class OnnxExporterError(RuntimeError):
-    """A model that cannot be written as an ONNX graph."""
+    """A model that cannot be written as an ONNX graph.
+
+    >>> import rushlight as torch
+    >>> issubclass(torch.onnx.UnsupportedOperatorError, torch.onnx.OnnxExporterError)
+    True
+    """
 
 
 class UnsupportedOperatorError(OnnxExporterError):
-    """An operation that ONNX has no operators for, or whose rule is not written."""
+    """An operation that ONNX has no operators for, or whose rule is not written.
+
+    >>> import rushlight as torch
+    >>> class Inverse(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return torch.linalg.inv(x)
+    >>> try:
+    ...     torch.onnx.export(Inverse(), (torch.eye(2),))
+    ... except torch.onnx.UnsupportedOperatorError as error:
+    ...     print(error)
+    linalg_inv has no form in ONNX's operators
+    """
 
 
 def refused(kind: type[OnnxExporterError], reason: str, node: object = None) -> OnnxExporterError:

@@ -35,7 +35,12 @@ _exporting = [False]
 
 
 class TrainingMode(enum.Enum):
-    """In which mode a model is traced."""
+    """In which mode a model is traced.
+
+    >>> import rushlight as torch
+    >>> [mode.name for mode in torch.onnx.TrainingMode]
+    ['EVAL', 'PRESERVE', 'TRAINING']
+    """
 
     EVAL = 0
     PRESERVE = 1
@@ -53,7 +58,13 @@ def is_in_onnx_export() -> bool:
 
 
 class ONNXProgram:
-    """What `export` made: `model_proto` is the ONNX model, `save` writes it."""
+    """What `export` made: `model_proto` is the ONNX model, `save` writes it.
+
+    >>> import rushlight as torch
+    >>> program = torch.onnx.export(torch.nn.ReLU(), (torch.ones(2),))
+    >>> [node.op_type for node in program.model_proto.graph.node]
+    ['Relu']
+    """
 
     def __init__(self, model_proto: Any, count: int) -> None:
         self.model_proto = model_proto

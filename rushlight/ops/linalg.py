@@ -24,7 +24,15 @@ from .transcendental import conj
 
 
 class _LinAlgError(RuntimeError):
-    """What a matrix equation raises when it has no (unique) solution."""
+    """What a matrix equation raises when it has no (unique) solution.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.linalg.inv(torch.zeros(2, 2))
+    ... except torch.linalg.LinAlgError as error:
+    ...     print(str(error)[:42])
+    linalg.inv: The diagonal element 1 is zero
+    """
 
 
 LinAlgError = _LinAlgError

@@ -8,7 +8,16 @@ import pickle
 
 
 class CheckpointError(RuntimeError, pickle.UnpicklingError):
-    """A damaged, foreign or refused file; caught by both `RuntimeError` and `UnpicklingError`."""
+    """A damaged, foreign or refused file; caught by both `RuntimeError` and `UnpicklingError`.
+
+    >>> import rushlight as torch
+    >>> import io
+    >>> try:
+    ...     torch.load(io.BytesIO(b"no checkpoint"))
+    ... except torch.serialize.CheckpointError as error:
+    ...     print(type(error).__name__)
+    CheckpointError
+    """
 
 
 class EmptyCheckpointError(CheckpointError, EOFError):

@@ -222,7 +222,13 @@ def simplify(expression: Any) -> Expression:
 
 
 class Steps(list[Step]):
-    """The rules that a simplification applied, in order; prints as one line each."""
+    """The rules that a simplification applied, in order; prints as one line each.
+
+    >>> import rushlight as torch
+    >>> (x,) = torch.sym.vars("x")
+    >>> len(torch.sym.steps(x + 0 + x))
+    2
+    """
 
     def __repr__(self) -> str:
         width = len(str(len(self)))
@@ -271,6 +277,12 @@ def described(expression: Any, name: str = "", form: str = "text") -> str:
 
 
 def variables_of(*expressions: Any) -> list[Expression]:
-    """The variables that expressions read, in order of first use."""
+    """The variables that expressions read, in order of first use.
+
+    >>> import rushlight as torch
+    >>> a, b, c = torch.sym.vars("a b c")
+    >>> torch.sym.variables_of(b * a + 1, c)
+    [b, a, c]
+    """
     found = variables([expression_of(x) for x in expressions])
     return [wrap(x) for x in found if x.op == VARIABLE]

@@ -88,6 +88,11 @@ def from_graph(graph: Graph, names: Sequence[str] | None = None) -> list[Any]:
     """The outputs of a captured `Graph` as expressions; inputs become variables.
 
     Raises: SymbolicError where the graph holds what is no op of the registry.
+
+    >>> import rushlight as torch
+    >>> a, b = torch.sym.vars("a b")
+    >>> torch.sym.from_graph(torch.sym.graph_of(a * b + a))
+    [a*b + a]
     """
     made: dict[Node, Expr] = {}
     names = names or [node.module or f"x{place}" for place, node in enumerate(graph.inputs)]
@@ -160,6 +165,12 @@ class Program:
 
     `backend` is what runs it: "llvm" or "numpy" (which also stands in for what native code lacks).
     `source()` is the same program as NumPy code.
+
+    >>> import rushlight as torch
+    >>> a, b = torch.sym.vars("a b")
+    >>> program = torch.sym.compiled(a * b + a)
+    >>> program.names, program(a=2.0, b=3.0)
+    (['a', 'b'], tensor(8.))
     """
 
     def __init__(self, expression: Any, backend: str | None = None) -> None:
@@ -177,7 +188,7 @@ class Program:
         given = {**dict(zip(self.names, values)), **named}
         if not given.keys() >= set(self.names):
             fed_all(self.outputs, given)  # raises, naming what is missing
-        arrays = [np.ascontiguousarray(fed(x, given[x.name])._array) for x in self.inputs]
+        arrays = [np.asarray(fed(x, given[x.name])._array, order="C") for x in self.inputs]
         found = self._program.run(arrays)
         tensors = [tensor(_own(y, x)) for x, y in zip(self.outputs, found)]
         return tensors if self.several else tensors[0]

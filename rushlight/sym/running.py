@@ -105,7 +105,13 @@ def _seed(y: Expr, place: int) -> Expr:
 
 
 def bind(expression: Any, values: Mapping[str, Any] | None = None, **named: Any) -> Executor:
-    """An `Executor` of one or several expressions on these values."""
+    """An `Executor` of one or several expressions on these values.
+
+    >>> import rushlight as torch
+    >>> a, b = torch.sym.vars("a b")
+    >>> torch.sym.bind(a * b, a=2.0, b=3.0).forward()
+    [tensor(6.)]
+    """
     return Executor(expression, {**(values or {}), **named})
 
 

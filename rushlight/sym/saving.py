@@ -93,6 +93,11 @@ def loads(text: str) -> Any:
     """The expression(s) of `dumps`; shapes and types are inferred anew and ops checked by name.
 
     Raises: ValueError for text that is not such an expression.
+
+    >>> import rushlight as torch
+    >>> a, b = torch.sym.vars("a b")
+    >>> torch.sym.loads(torch.sym.dumps([a * b, a + b]))
+    [a*b, a + b]
     """
     try:
         whole = json.loads(text)
@@ -153,7 +158,16 @@ def _value(value: Any) -> Any:
 
 
 def save(expression: Any, path: str | os.PathLike[str]) -> None:
-    """Write one or several expressions to a file, as JSON: all of it, or the old file stays."""
+    """Write one or several expressions to a file, as JSON: all of it, or the old file stays.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> (x,) = torch.sym.vars("x")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.sym.save(torch.exp(x) + 1, f"{folder}/f.json")
+    ...     torch.sym.load(f"{folder}/f.json")
+    exp(x) + 1
+    """
     text, target = dumps(expression), Path(path)
     whole = target.is_file() or not target.exists()  # a pipe cannot be replaced
     draft = target.with_name(f"{target.name}.{os.getpid()}.draft") if whole else target
@@ -167,6 +181,15 @@ def save(expression: Any, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """The expression(s) of a file written by `save`; nothing in the file is run."""
+    """The expression(s) of a file written by `save`; nothing in the file is run.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> a, b = torch.sym.vars("a b")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.sym.save([a * b, a], f"{folder}/f.json")
+    ...     torch.sym.load(f"{folder}/f.json")
+    [a*b, a]
+    """
     with open(path, encoding="utf-8") as file:
         return loads(file.read())

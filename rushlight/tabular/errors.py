@@ -39,7 +39,16 @@ class ColumnError(KeyError):
 
 
 class PrecisionWarning(UserWarning):
-    """Whole numbers too large to be kept exactly in a column of real numbers."""
+    """Whole numbers too large to be kept exactly in a column of real numbers.
+
+    >>> import io, warnings
+    >>> from rushlight import tabular
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     _ = tabular.read_csv(io.StringIO("id\\n9007199254740993\\n0.5\\n"))
+    >>> [warning.category.__name__ for warning in told]
+    ['PrecisionWarning']
+    """
 
 
 def no_column(name: object, names: Iterable[str]) -> BaseException:

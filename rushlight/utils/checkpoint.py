@@ -395,9 +395,20 @@ def checkpoint_sequential(
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
-    """The accelerators on which arguments lie, and their random states: ([], [])."""
+    """The accelerators on which arguments lie, and their random states: ([], []).
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import get_device_states
+    >>> get_device_states(torch.ones(2))
+    ([], [])
+    """
     return [], []
 
 
 def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
-    """Take back what `get_device_states` gave: nothing, on the CPU."""
+    """Take back what `get_device_states` gave: nothing, on the CPU.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import get_device_states, set_device_states
+    >>> set_device_states(*get_device_states(torch.ones(2)))
+    """

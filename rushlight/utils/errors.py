@@ -9,7 +9,16 @@ PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 class DataError(RuntimeError, OSError):
-    """A data file that cannot be used; caught as RuntimeError (torch) and as OSError (Pillow)."""
+    """A data file that cannot be used; caught as RuntimeError (torch) and as OSError (Pillow).
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.errors import DataError
+    >>> try:
+    ...     torch.vision.io.decode_png(torch.zeros(3, dtype=torch.uint8))
+    ... except DataError as error:
+    ...     print(str(error).partition(" (")[0])
+    decode_png: not a picture that Pillow knows
+    """
 
 
 class DownloadError(RuntimeError):

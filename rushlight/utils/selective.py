@@ -48,7 +48,21 @@ _WHY = (
 
 
 class SelectiveCheckpointContext:
-    """What a policy is told: whether this is the second run, and the operator's result."""
+    """What a policy is told: whether this is the second run, and the operator's result.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import (
+    ...     CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts as contexts)
+    >>> runs = []
+    >>> def policy(context, op, *args, **kwargs):
+    ...     runs.append((str(op), context.is_recompute))
+    ...     return CheckpointPolicy.PREFER_RECOMPUTE
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> y = checkpoint(torch.exp, x, use_reentrant=False, context_fn=lambda: contexts(policy))
+    >>> y.sum().backward()
+    >>> runs
+    [('aten.exp.default', False)]
+    """
 
     def __init__(self, *, is_recompute: bool, op_output: Any = None) -> None:
         self.is_recompute, self.op_output = is_recompute, op_output

@@ -16,7 +16,13 @@ MISSING = "TensorBoard's files need tensorboardX: pip install 'rushlight[tensorb
 
 
 def plain(value: Any) -> Any:
-    """The value with tensors as arrays, in lists, tuples and dictionaries too."""
+    """The value with tensors as arrays, in lists, tuples and dictionaries too.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.tensorboard import plain
+    >>> plain({"loss": torch.tensor([1.0, 2.0])})
+    {'loss': array([1., 2.], dtype=float32)}
+    """
     if isinstance(value, rl.Tensor):
         return value.detach().numpy()
     if isinstance(value, dict):

@@ -57,7 +57,13 @@ def has_pillow() -> bool:
 
 
 def pillow(name: str = "Image") -> Any:
-    """Import a module of Pillow; an ImportError says how to get it."""
+    """Import a module of Pillow; an ImportError says how to get it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> io.pillow().new("L", (5, 4)).size
+    (5, 4)
+    """
     try:
         return importlib.import_module(f"PIL.{name}")
     except ImportError as error:
@@ -66,13 +72,25 @@ def pillow(name: str = "Image") -> Any:
 
 
 def is_pillow_image(value: Any) -> bool:
-    """True for a Pillow image; Pillow is not imported to find out."""
+    """True for a Pillow image; Pillow is not imported to find out.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> io.is_pillow_image(io.pillow().new("L", (5, 4))), io.is_pillow_image(torch.ones(2))
+    (True, False)
+    """
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(value, module.Image)
 
 
 def as_image(array: np.ndarray) -> Any:
-    """Return an (H, W) or (H, W, 3) uint8 array as a Pillow image, or as it is without Pillow."""
+    """Return an (H, W) or (H, W, 3) uint8 array as a Pillow image, or as it is without Pillow.
+
+    >>> import numpy as np
+    >>> from rushlight.vision import io
+    >>> io.as_image(np.zeros((4, 5), np.uint8)).size
+    (5, 4)
+    """
     return pillow().fromarray(array) if has_pillow() else array
 
 
@@ -100,12 +118,27 @@ def load_pillow(path: str | os.PathLike[str], mode: str | None = None) -> Any:
 
     Raises: DataError (a RuntimeError and an OSError) with the path: not a picture, truncated
     at which byte, a web page, more pixels than `PIXEL_LIMIT`. FileNotFoundError as usual.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_png(torch.zeros(3, 4, 5, dtype=torch.uint8), f"{folder}/black.png")
+    ...     io.load_pillow(f"{folder}/black.png", "L").mode
+    'L'
     """
     return decode_pillow(Path(path).read_bytes(), os.fspath(path), mode)
 
 
 def decode_pillow(data: bytes, source: str, mode: str | None) -> Any:
-    """The same of a file's bytes; `source` is named in errors."""
+    """The same of a file's bytes; `source` is named in errors.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> data = io.encode_png(torch.zeros(3, 4, 5, dtype=torch.uint8)).numpy().tobytes()
+    >>> io.decode_pillow(data, "a download", "RGB").size
+    (5, 4)
+    """
     with _explained(source, len(data), data[:512]):
         image = _opened(data, source)
         image.load()
@@ -126,6 +159,17 @@ def load_deep(path: str | os.PathLike[str]) -> np.ndarray:
     """The (H, W, 3) uint16 values of a PNG file in RGB with 16 bits a channel.
 
     Raises: DataError as `load_pillow`, and for another kind of picture.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> from rushlight.vision import io
+    >>> try:
+    ...     with tempfile.TemporaryDirectory() as folder:
+    ...         io.write_png(torch.zeros(3, 4, 5, dtype=torch.uint8), f"{folder}/black.png")
+    ...         io.load_deep(f"{folder}/black.png")
+    ... except io.DataError as error:
+    ...     print(str(error).rpartition(": ")[2])
+    not a PNG in RGB with 16 bits a channel
     """
     source = os.fspath(path)
     halves = [np.array(image, np.uint16) for image in _layers(Path(path).read_bytes(), source)]
@@ -253,12 +297,32 @@ def decode_png(
 
 
 def decode_webp(input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED) -> rl.Tensor:
-    """The picture of a WebP file's bytes."""
+    """The picture of a WebP file's bytes.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> import io as files
+    >>> file = files.BytesIO()
+    >>> io.pillow().new("RGB", (5, 4)).save(file, "WEBP")
+    >>> data = torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
+    >>> io.decode_webp(data).shape
+    torch.Size([3, 4, 5])
+    """
     return _decoded_as("WEBP", input, mode, False)
 
 
 def decode_gif(input: rl.Tensor) -> rl.Tensor:
-    """The pictures of a GIF file's bytes: (3, H, W), or (N, 3, H, W) if it moves."""
+    """The pictures of a GIF file's bytes: (3, H, W), or (N, 3, H, W) if it moves.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> import io as files
+    >>> file = files.BytesIO()
+    >>> io.pillow().new("L", (5, 4)).save(file, "GIF")
+    >>> data = torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
+    >>> io.decode_gif(data).shape
+    torch.Size([3, 4, 5])
+    """
     image = decode_pillow(input.numpy().tobytes(), "decode_gif", None)
     _expect("GIF", image)
     frames = []
@@ -349,12 +413,31 @@ def encode_jpeg(input: rl.Tensor, quality: int = 75) -> rl.Tensor:
 
 
 def write_png(input: rl.Tensor, filename: str | os.PathLike[str], compression_level: int = 6):
-    """Write a (1 or 3, H, W) uint8 tensor as a PNG file."""
+    """Write a (1 or 3, H, W) uint8 tensor as a PNG file.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> import tempfile
+    >>> picture = torch.full((1, 4, 5), 7, dtype=torch.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_png(picture, f"{folder}/grey.png")
+    ...     io.read_image(f"{folder}/grey.png").equal(picture)
+    True
+    """
     write_file(filename, encode_png(input, compression_level))
 
 
 def write_jpeg(input: rl.Tensor, filename: str | os.PathLike[str], quality: int = 75):
-    """Write a (1 or 3, H, W) uint8 tensor as a JPEG file."""
+    """Write a (1 or 3, H, W) uint8 tensor as a JPEG file.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision import io
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_jpeg(torch.zeros(3, 4, 5, dtype=torch.uint8), f"{folder}/black.jpg")
+    ...     io.read_image(f"{folder}/black.jpg").shape
+    torch.Size([3, 4, 5])
+    """
     write_file(filename, encode_jpeg(input, quality))
 
 

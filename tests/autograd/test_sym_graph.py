@@ -171,6 +171,15 @@ def test_programs_compute_what_eval_computes(backend):
     assert "def step(x0" in program.source()
 
 
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_programs_take_numbers(backend):
+    a, b = sym.vars("a b")
+    x = sym.var("x", (2,))
+    assert sym.compiled(a * b + a, backend)(2.0, b=3.0).item() == 8.0
+    assert sym.compiled([a * x, a], backend)(a=2.0, x=rl.ones(2))[0].tolist() == [2.0, 2.0]
+    assert sym.grad(a**2 * b, a).compile()(a=3.0, b=2.0).shape == ()
+
+
 def test_a_traced_function_is_the_explicit_graph():
     def f(x, y):
         return (rl.tanh(x) * y).sum()

@@ -33,6 +33,12 @@ class ErrorCurve:
 
     `errors[method][i]` belongs to `steps[i]`; `predicted[method]` is the step that `best_step`
     chooses and `best[method]` the one that turned out best.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import numeric
+    >>> curve = numeric.error_curve(torch.sin, 1.0)
+    >>> f"{curve.exact:.4f}", curve.dtype
+    ('0.5403', 'float64')
     """
 
     steps: list[float]
@@ -139,7 +145,13 @@ def _by_backward(function: Callable[[Tensor], Any], point: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class CostCurve:
-    """Counted evaluations of gradients of functions of 1, 10, 100, ... variables."""
+    """Counted evaluations of gradients of functions of 1, 10, 100, ... variables.
+
+    >>> from rushlight.autograd import numeric
+    >>> curve = numeric.cost_curve((1, 10))
+    >>> curve.sizes, curve.counts["central"]
+    ([1, 10], [2, 20])
+    """
 
     sizes: list[int]
     counts: dict[str, list[int]]

@@ -25,7 +25,14 @@ EVALUATIONS = {"forward": 1, "central": 2, "richardson": 4}
 
 @dataclass(frozen=True)
 class Estimate:
-    """A derivative by differences: its value, and what it took to get it."""
+    """A derivative by differences: its value, and what it took to get it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd import numeric
+    >>> estimate = numeric.derivative(torch.exp, 0.0, "central")
+    >>> estimate.method, estimate.evaluations, round(estimate.value.item(), 6)
+    ('central', 2, 1.0)
+    """
 
     value: Tensor
     method: str

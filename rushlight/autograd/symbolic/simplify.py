@@ -19,7 +19,13 @@ MOST_AT_ONE = 60  # rules applied to one expression; a guard, far above what is 
 
 @dataclass(frozen=True)
 class Step:
-    """One rule applied once: its name, and the part it changed before and after."""
+    """One rule applied once: its name, and the part it changed before and after.
+
+    >>> import rushlight as torch
+    >>> (x,) = torch.sym.vars("x")
+    >>> torch.sym.steps(x + 0)[0].rule
+    'x + 0 = x'
+    """
 
     rule: str
     before: Expr

@@ -32,6 +32,11 @@ def to_sympy(expression: Any) -> Any:
     """A scalar expression as SymPy's, for its algebra, printing and integrals.
 
     Raises: SymbolicError for tensors and for functions that SymPy lacks.
+
+    >>> import rushlight as torch
+    >>> (x,) = torch.sym.vars("x")
+    >>> torch.sym.to_sympy(torch.exp(x) * x).integrate()
+    (x - 1)*exp(x)
     """
     sympy = _sympy()
     root: Expr = expression._array if isinstance(expression, Tensor) else expression
@@ -74,7 +79,13 @@ def _to_table(sympy: Any) -> dict[str, Callable[..., Any]]:
 
 
 def from_sympy(formula: Any, dtype: Any = None) -> Any:
-    """A SymPy expression as one of ours, its symbols as variables of double precision."""
+    """A SymPy expression as one of ours, its symbols as variables of double precision.
+
+    >>> import rushlight as torch
+    >>> import sympy
+    >>> torch.sym.from_sympy(sympy.Symbol("x") ** 2 + 1)
+    1 + x**2
+    """
     sympy = _sympy()
     kind = np.dtype(np.float64) if dtype is None else dtype.numpy
     functions: dict[Any, Callable[..., Any]] = {

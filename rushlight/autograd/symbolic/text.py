@@ -370,5 +370,11 @@ def shared(expr: Expr, least: int = 3) -> tuple[Expr, list[tuple[str, Expr]]]:
 
 
 def text(expr: Expr) -> str:
-    """An expression on one line."""
+    """An expression on one line.
+
+    >>> import rushlight as torch
+    >>> (x,) = torch.sym.vars("x")
+    >>> torch.sym.text(torch.sym.grad(x**3, x)._array)
+    '3*x**2'
+    """
     return Printer()(expr)

@@ -33,7 +33,16 @@ PER_ELEMENT = frozenset(("where", "cast", "clone", "zero", "lerp", "addcmul", "a
 
 
 class SymbolicError(RuntimeError):
-    """What has no value yet was used as if it had one."""
+    """What has no value yet was used as if it had one.
+
+    >>> import rushlight as torch
+    >>> (x,) = torch.sym.vars("x")
+    >>> try:
+    ...     bool(x > 0)
+    ... except torch.sym.SymbolicError as error:
+    ...     print(type(error).__name__)
+    SymbolicError
+    """
 
 
 def _refuse(what: str) -> NoReturn:

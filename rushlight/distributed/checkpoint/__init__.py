@@ -40,6 +40,15 @@ class State:
     """What `latest` found: plain values as attributes, the rest for `restore`.
 
     False in a condition when there was no checkpoint; attributes are then the defaults.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> net = torch.nn.Linear(2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = torch.checkpoint.save(folder, 3, best=0.5, model=net)
+    ...     state = torch.checkpoint.latest(folder).restore(model=net)
+    >>> bool(state), state.step, state.best
+    (True, 3, 0.5)
     """
 
     def __init__(self, path: Path | None, step: int, found: dict[str, Any]) -> None:
@@ -113,6 +122,13 @@ def latest(folder: Any, **defaults: Any) -> State:
     """The newest checkpoint in `folder` that is whole; one that is not is skipped with a warning.
 
     `defaults` are the attributes of the result where there is none.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     state = torch.checkpoint.latest(folder, epoch=0)
+    >>> bool(state), state.epoch
+    (False, 0)
     """
 
     read: dict[Path, dict[str, Any]] = {}
@@ -201,6 +217,13 @@ def every(
     """`save` when due: at every `steps`-th step, or `minutes` after this run last wrote here.
 
     Minutes are counted by rank 0's clock, which cannot be set back. Returns whether it wrote.
+
+    >>> import rushlight as torch
+    >>> import tempfile
+    >>> net = torch.nn.Linear(2, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [torch.checkpoint.every(folder, step, steps=2, model=net) for step in (1, 2, 3, 4)]
+    [False, True, False, True]
     """
     if not steps and not minutes:
         raise fail(ValueError, "neither steps nor minutes", "say when: steps=100 or minutes=5")

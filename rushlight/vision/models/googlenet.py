@@ -14,6 +14,12 @@ from . import initial
 from .listing import model
 
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", ("logits", "aux_logits2", "aux_logits1"))
+GoogLeNetOutputs.__doc__ = """What GoogLeNet gives in training: its logits and its two helpers'.
+
+>>> from rushlight.vision.models import GoogLeNetOutputs
+>>> GoogLeNetOutputs(1, 2, 3).aux_logits1
+3
+"""
 GoogLeNetOutputs.__annotations__ = {
     "logits": rl.Tensor, "aux_logits2": rl.Tensor | None, "aux_logits1": rl.Tensor | None,
 }  # fmt: skip

@@ -15,6 +15,12 @@ from .googlenet import BasicConv2d, rescaled
 from .listing import model
 
 InceptionOutputs = namedtuple("InceptionOutputs", ("logits", "aux_logits"))
+InceptionOutputs.__doc__ = """What Inception gives in training: its logits and those of its helper.
+
+>>> from rushlight.vision.models import InceptionOutputs
+>>> InceptionOutputs(1, 2).aux_logits
+2
+"""
 InceptionOutputs.__annotations__ = {"logits": rl.Tensor, "aux_logits": rl.Tensor | None}
 
 Conv = Callable[..., nn.Module]

@@ -24,7 +24,13 @@ _CLASSES = 1000
 
 @dataclass
 class Weights:
-    """The address of a file of weights, and what belongs to it."""
+    """The address of a file of weights, and what belongs to it.
+
+    >>> from rushlight.vision import models
+    >>> weights = models.get_model_weights("resnet18").DEFAULT.value
+    >>> type(weights).__name__, len(weights.meta["categories"])
+    ('Weights', 1000)
+    """
 
     url: str
     transforms: Callable[..., Any]

@@ -22,7 +22,14 @@ def _is_array(inpt: Any) -> bool:
 
 
 class PILToTensor(Transform):
-    """Turn Pillow images into tensors (C, H, W) of their own type, without scaling."""
+    """Turn Pillow images into tensors (C, H, W) of their own type, without scaling.
+
+    >>> from PIL import Image
+    >>> from rushlight.vision.transforms import v2
+    >>> picture = v2.PILToTensor()(Image.new("RGB", (5, 4), "red"))
+    >>> picture.shape, picture[:, 0, 0]
+    (torch.Size([3, 4, 5]), tensor([255,   0,   0], dtype=torch.uint8))
+    """
 
     _transformed_types = (is_pillow_image,)
 
@@ -46,7 +53,14 @@ class ToImage(Transform):
 
 
 class ToPILImage(Transform):
-    """Turn tensors (C, H, W) and arrays (H, W[, C]) into Pillow images of `mode`."""
+    """Turn tensors (C, H, W) and arrays (H, W[, C]) into Pillow images of `mode`.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> image = v2.ToPILImage()(torch.zeros(3, 4, 5, dtype=torch.uint8))
+    >>> image.mode, image.size
+    ('RGB', (5, 4))
+    """
 
     _transformed_types = (is_pure_tensor, Image, _is_array)
 
@@ -78,6 +92,15 @@ class ToTensor(Transform):
     """Turn Pillow images and arrays into tensors (C, H, W), bytes into [0, 1].
 
     ToImage and ToDtype(scale=True) are what replaces it, as a warning says.
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> from rushlight.vision.transforms import v2
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     transform = v2.ToTensor()
+    >>> transform(np.full((1, 2, 1), 51, np.uint8))
+    tensor([[[0.2000, 0.2000]]])
     """
 
     _transformed_types = (is_pillow_image, _is_array)

@@ -177,6 +177,12 @@ class JPEG(Simple):
     """Store pictures as JPEG of a quality drawn from a range (one `randint`), and read them back.
 
     Raises: TypeError, ValueError for qualities outside of 1..100.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.transforms import v2
+    >>> picture = torch.zeros(3, 4, 5, dtype=torch.uint8)
+    >>> v2.JPEG((50, 90))(picture).shape
+    torch.Size([3, 4, 5])
     """
 
     functional = F.jpeg
