@@ -194,6 +194,11 @@ class Builder(Elements):
         value = self.expand(self.cast(value, x.dtype), shape)
         if not prod(shape):
             return x
+        # Where a dimension stays at one place its last value counts; lanes would write beside it.
+        firsts = [n - 1 if n > 1 and not step else 0 for n, step in zip(shape, strides)]
+        if any(firsts):
+            value = self.slice(value, firsts, shape)
+            shape = value.shape
         return self.make("replace", (x, value), (shape, strides, int(offset)), x.shape, x.dtype)
 
 
