@@ -21,7 +21,7 @@ from ..core import dtypes
 from ..core.dispatch import ARRAYS, OUTPUT_OF
 from ..core.errors import heard, unremarked
 from ..core.modes import listening
-from ..core.state import DUE, STATE, pause, resume
+from ..core.state import DUE, SMALL, STATE, pause, resume
 from ..core.tape import (
     FREED,
     HOOKS,
@@ -167,15 +167,16 @@ class Sweep:
         """All waiting entries in the plain case: no capture, arrays only, as in training."""
         heap, pending, leaves, keep = self.heap, self.pending, self.leaves, self.keep
         deliver, written, tracer, plain = self.deliver, last_write, STATE.tracer, _is_plain()
+        walk = (SMALL.walk if plain else None) or _no_further
         while heap:
-            entry, g, _ = pending.pop(-heappop(heap))
+            first = pending.pop(-heappop(heap))
+            entry, g = walk(first, leaves, heap, written, keep, deliver, FREED)
             while entry is not None:
                 prim, parents, inputs, output, _, _, order, hooks = entry
                 if prim.pull is None or hooks is not None or inputs is FREED:
                     self.visit_beside(tracer, entry, g)
                     break
-                if type(g) is list:  # of an op with several outputs
-                    g = tuple(g) if prim.rule is None else _fill(entry, g, False)
+                g = g if type(g) is not list else _of_several(entry, g)
                 holds = inputs is not None or output is not None
                 if holds and written[0] > order:
                     check_versions(entry)
@@ -202,8 +203,7 @@ class Sweep:
                     else:
                         deliver(parent, found)
                 if following is not None and heap:
-                    deliver(following, g)
-                    break
+                    following = deliver(following, g)
                 entry = following
 
     def visit_beside(self, tracer: Any, entry: Entry, g: Any) -> None:
@@ -307,6 +307,12 @@ def _narrowed(grads: Any, g: Any, entry: Entry) -> Any:
     ]
 
 
+def _no_further(waiting: list[Any], *_: Any) -> tuple[Entry, Any]:
+    """In the place of a native walk: what waits is where Python goes on."""
+    entry, g, waiting[1] = waiting[0], waiting[1], None
+    return entry, g
+
+
 def _is_plain() -> bool:
     """Whether rules give what they should by themselves.
 
@@ -327,6 +333,11 @@ def _pulled(tracer: Any, entry: Entry, g: Any) -> Any:
     if prim.rule is None:
         return tracer.outside(prim.pull, g, entry)
     return tracer.pulls.pulled(entry, g)
+
+
+def _of_several(entry: Entry, gs: list[Any]) -> tuple[Any, ...]:
+    """What a pull takes for an op with several outputs."""
+    return tuple(gs) if entry[PRIM].rule is None else _fill(entry, gs, False)
 
 
 def _fill(entry: Entry, gs: list[Any], lifts: bool) -> tuple[Any, ...]:

@@ -66,6 +66,23 @@ def resume() -> None:
     PAUSED.pop()
 
 
+class Small:
+    """Native functions for few numbers, once there are any (`swift.py`); None until then.
+
+    `walk` goes along the tape from one entry on; `descend(x, g, rate)` takes g * rate from x, and
+    says whether it did.
+    """
+
+    __slots__ = ("descend", "walk")
+
+    def __init__(self) -> None:
+        self.walk: Callable[..., Any] | None = None
+        self.descend: Callable[..., bool] | None = None
+
+
+SMALL = Small()
+
+
 class Defaults:
     """Process-wide settings."""
 

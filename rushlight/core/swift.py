@@ -16,7 +16,8 @@ import numpy as np
 
 from .gates import STANDS, Stand
 from .heavy import Pieces
-from .state import DUE
+from .overrides import OPS
+from .state import DUE, SMALL
 from .tensor import Tensor
 
 _NATIVE = Pieces("operators")
@@ -25,6 +26,7 @@ _BY = {"__add__": np.add, "__sub__": np.subtract, "__mul__": np.multiply,
        "__truediv__": np.true_divide, "__radd__": np.add, "__rmul__": np.multiply}  # fmt: skip
 _OTHERS = ("__matmul__", "__pow__", "__lt__", "__le__", "__gt__", "__ge__")
 _OF_NUMBERS = frozenset({"__pow__"})  # whose evaluation takes numbers as they are
+_RULES = {"mul": "factors", "sub": "difference", "mean_squared_error": "squares"}
 _rules: dict[Any, tuple[Any, Any]] = {}
 _lock = threading.RLock()
 
@@ -45,12 +47,13 @@ def hasten() -> bool:
         for name, stand in STANDS.items():
             if vars(Tensor)[name] is stand.python and _is_ours(stand.python):
                 setattr(Tensor, name, stand.made)
-        for name in ("__mul__", "__sub__"):
-            prim = STANDS[name].python.primitive if name in STANDS else None
-            if prim is not None and prim not in _rules:
-                _rules[prim] = prim.pull, native.pull(prim, _BY[name])
+        for name, kind in _RULES.items():
+            prim = OPS[name].primitive
+            if prim not in _rules:
+                _rules[prim] = prim.pull, native.rule(kind, prim)
         for prim, (_, pull) in _rules.items():
             prim.pull = pull
+        SMALL.walk, SMALL.descend = native.function("walk"), native.function("descend")
     return True
 
 
@@ -67,3 +70,4 @@ def relent() -> None:
                 setattr(Tensor, name, stand.python)
         for prim, (pull, _) in _rules.items():
             prim.pull = pull
+        SMALL.walk = SMALL.descend = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.state import SMALL
 from ..core.tape import mark_written
 from .checks import check_fused, check_least, check_lr, negative
 from .elementwise import BLOCK, Elementwise, descent, number
@@ -82,8 +83,11 @@ class SGD(Elementwise):
             return
         # two array operations per parameter: cheaper than copying anything into a bucket
         rate = number(group["lr"]) * (-1 if group["maximize"] else 1)
+        few = SMALL.descend
         for array, grad in zip(arrays, grads):
-            if array.size > BLOCK and array.flags.c_contiguous:
+            if few is not None and few(array, grad, rate):
+                pass
+            elif array.size > BLOCK and array.flags.c_contiguous:
                 flat, slope = array.reshape(-1), grad.reshape(-1)
                 for start in range(0, flat.size, BLOCK):
                     piece = flat[start : start + BLOCK]

@@ -6,6 +6,7 @@ import gc
 import itertools
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -262,3 +263,137 @@ def test_a_compiled_step_stays_what_it_is() -> None:
     assert step(torch.full((3,), 3.0)).item() == expected
     assert w.grad is not None and w.grad.tolist() == [12.0] * 3
     assert programs is None or len(step.programs) == programs
+
+
+def random_loss(seed: int) -> tuple[list[Tensor], Tensor]:
+    """A loss of some leaves, through operators and other ops, with leaves and values used again."""
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    kind = [torch.float32, torch.float64][seed % 2]
+    shapes = [(2, 3), (3,), (1,), (2, 1), (), (2, 3), (2, 3)]
+    leaves = [torch.randn(shape, dtype=kind, requires_grad=True) for shape in shapes]
+    values: list[Any] = [leaves[0] * 1, *leaves, 2.0, -1, 0.5, torch.randn(2, 3, dtype=kind)]
+    for _ in range(int(random.integers(3, 25))):
+        x, y = (values[k] for k in random.integers(0, len(values), 2))
+        x = x if isinstance(x, Tensor) else values[0]
+        made = [
+            lambda x=x, y=y: x + y, lambda x=x, y=y: x - y, lambda x=x, y=y: x * y,
+            lambda x=x: x.tanh(), lambda x=x: x / 2, lambda x=x: -x, lambda x=x: x.sum(),
+            lambda x=x: x.exp().clamp(max=3.0), lambda x=x: 2 * x, lambda x=x: x.reshape(-1)[:1],
+            lambda x=x, y=y: x / (y * y + 1),
+            lambda x=x: torch.stack(x.unbind(-1)).sum(0).unsqueeze(-1) if x.dim() else x,
+        ][int(random.integers(12))]()  # fmt: skip
+        values.append(made)
+    parts = [one.mean() for one in values if isinstance(one, Tensor) and one.requires_grad]
+    return leaves, sum(parts[-4:], parts[0] * 0)
+
+
+def grads_of(leaves: list[Tensor]) -> list[Any]:
+    return [None if x.grad is None else x.grad.numpy().copy() for x in leaves]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_walk_gives_what_python_gives(seed: int) -> None:
+    def run() -> list[Any]:
+        leaves, loss = random_loss(seed)
+        hooked: list[Any] = []
+        if seed % 5 == 0:
+            leaves[0].register_hook(lambda g: hooked.append(g.clone()))
+        loss.backward(retain_graph=True)
+        found = grads_of(leaves)
+        loss.backward()  # adds to what is there
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            loss.backward()
+        return found + grads_of(leaves) + [g.numpy() for g in hooked]
+
+    native = run()
+    swift.relent()
+    expected = run()
+    swift.hasten()
+    assert len(native) == len(expected) and all(map(same_bits, expected, native))
+    assert sum(g is not None for g in native) > 1
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("wants", [(True, False), (False, True), (True, True)])
+def test_mean_squared_errors_give_the_same(kind: Any, wants: tuple[bool, bool]) -> None:
+    mse = torch.nn.functional.mse_loss
+
+    def run(shape: Any, other: Any) -> list[Any]:
+        torch.manual_seed(0)
+        x = torch.randn(shape, dtype=kind, requires_grad=wants[0])
+        t = torch.randn(other, dtype=kind, requires_grad=wants[1])
+        (mse(x, t) * 3.7).backward()
+        return [one.grad.float().numpy() for one in (x, t) if one.grad is not None]
+
+    for shape, other in [((10, 1),) * 2, ((),) * 2, ((7,),) * 2, ((50, 60),) * 2]:
+        native = run(shape, other)
+        swift.relent()
+        expected = run(shape, other)
+        swift.hasten()
+        assert len(native) == sum(wants) and all(map(same_bits, expected, native))
+
+
+@pytest.mark.parametrize("options", [{}, {"maximize": True}, {"momentum": 0.5}])
+def test_descents_give_the_same(options: dict[str, Any]) -> None:
+    def run() -> list[Any]:
+        torch.manual_seed(0)
+        weights = [
+            torch.randn(shape, dtype=kind) for kind in (torch.float32, torch.float64)
+            for shape in [(), (3,), (4, 5), (0, 2), (50, 60)]
+        ]  # fmt: skip
+        weights.append(torch.randn(6, 4).T)
+        parameters = [torch.nn.Parameter(one) for one in weights]
+        optimizer = torch.optim.SGD(parameters, lr=0.1, **options)
+        for rate in (0.1, 1e300, 1e-3):
+            optimizer.param_groups[0]["lr"] = rate
+            for one in parameters:
+                one.grad = torch.full_like(one, 1e-3) * torch.randn(one.shape).to(one.dtype)
+            optimizer.step()
+        return [one.detach().numpy() for one in parameters]
+
+    with np.errstate(all="ignore"):
+        native = run()
+        swift.relent()
+        expected = run()
+        swift.hasten()
+    assert all(map(same_bits, expected, native))
+
+
+def test_a_walk_frees_what_it_is_done_with() -> None:
+    x = torch.randn(30, 30, requires_grad=True)
+    y = x * 2.0
+    kept = weakref.ref((z := y * y)._entry[2][0])
+    loss = (z * 3 - z).sum()
+    del y, z
+    assert kept() is not None
+    loss.backward()
+    assert kept() is None and x.grad is not None and x.grad._array.base is None
+
+
+def test_errors_of_rules_come_through() -> None:
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            raise ValueError("no way back")
+
+    x = torch.ones(3, requires_grad=True)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="no way back"):
+            (Fails.apply(x * 3) * 2).sum().backward()
+    assert x.grad is None
+    (x * 2).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [2.0] * 3
+
+
+def test_a_long_chain_does_not_overflow() -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y + x
+    y.sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [100_001.0] * 2

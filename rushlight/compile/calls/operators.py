@@ -10,6 +10,8 @@ to the operator in Python before anything is done, so that each has one meaning.
 from __future__ import annotations
 
 import ctypes
+import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -42,9 +44,8 @@ def _new_array() -> int:
     """Where NumPy makes an array of a type and sizes."""
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    from numpy._core import _multiarray_umath as module
-
-    table = get(module._ARRAY_API, None)  # type: ignore[attr-defined]  # not in its stubs
+    module = importlib.import_module("numpy._core._multiarray_umath")
+    table = get(module._ARRAY_API, None)
     return ctypes.c_void_p.from_address(table + 8 * _NEW_ARRAY).value or 0
 
 
@@ -60,8 +61,8 @@ def _facts() -> tuple[Any, ...]:
     single, double = np.dtype(np.float32), np.dtype(np.float64)
     return (
         Tensor, USUAL, EAGER_TYPES, WATCHED, CLOSED, PAUSED, STATE, "grad", np.ndarray, tuple,
-        single, double, None, LEAF, tick.__self__, 0, True, -1.0, (), float, int, np.asarray,
-        Exception,
+        single, double, None, LEAF, tick.__self__, 0, True, False, -1.0, (), float, int, list,
+        "pull", np.asarray, Exception,
     )  # fmt: skip
 
 
@@ -115,14 +116,23 @@ class Operators:
         _lasting.append(python)
         self._ways[self._places[method], WAYS.index("python")] = id(python)
 
-    def pull(self, prim: Primitive, evaluate: Any) -> Any:
-        """The built-in function that stands for an op's rule, `prim.pull`."""
-        place = self._way(prim.pull, evaluate, prim, 0)
-        made = self._definition(f"pull{place}", f"pull_{prim.name}", _FASTCALL, None)
-        new = ctypes.PYFUNCTYPE(
-            ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
-        )(("PyCFunction_NewEx", ctypes.pythonapi))
-        return new(ctypes.addressof(made), None, None)
+    def rule(self, kind: str, prim: Primitive) -> Any:
+        """The built-in function that stands for an op's rule, `prim.pull`, one of `RULES`."""
+        words = np.array([id(prim.pull)], np.int64)
+        _lasting.append((prim.pull, words))
+        made = self._definition(f"{kind}_rule", f"pull_{prim.name}", _FASTCALL, None)
+        return self._new(ctypes.addressof(made), words.ctypes.data, None)
+
+    def function(self, name: str) -> Any:
+        """A built-in function of its own, `walk` or `descend`."""
+        return self._new(ctypes.addressof(self._definition(name, name, _FASTCALL, None)), 0, None)
+
+    @functools.cached_property
+    def _new(self) -> Any:
+        new = ctypes.pythonapi.PyCFunction_NewEx
+        new.restype = ctypes.py_object
+        new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
+        return new
 
     def _definition(self, function: str, name: str, flags: int, doc: str | None) -> _MethodDef:
         made = _MethodDef(name.encode(), self._code.address(function), flags, (doc or "").encode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from .operators_back import BACK
 from .operators_kernels import KERNELS, kernels
 from .operators_objects import OBJECTS
-from .operators_text import HEAD, ITEMS, KIND, PLACES, PRODUCT, TYPE, WAYS, facts, load, need, ways
+from .operators_text import HEAD, ITEMS, KIND, PLACES, TYPE, WAYS, facts, load, need, ways
+from .operators_walk import WALK
 
 _LIST = "".join(
     f"  %i{k} = getelementptr ptr, ptr %items, i64 {k}\n  store ptr %{value}, ptr %i{k}\n"
@@ -170,102 +172,14 @@ no:
   ret ptr %answer
 }}
 """
-# One side of a product's rule: None where nothing is wanted, else g times the other operand.
-_PULLS = f"""\
-define internal ptr @side(ptr %parent, ptr %g, ptr %other) {{
-start:
-{facts("none")}\
-  %nobody = icmp eq ptr %parent, %none
-  br i1 %nobody, label %nothing, label %product
-nothing:
-  call void @Py_IncRef(ptr %none)
-  ret ptr %none
-product:
-  %y = call ptr @here(i64 {PRODUCT}, ptr %g, ptr %other)
-  ret ptr %y
-}}
-define internal ptr @factors(ptr %g, ptr %entry) {{
-start:
-{facts("tuple")}{load("items", "entry", ITEMS)}{load("parents", "items", 8)}\
-{load("inputs", "items", 16)}{load("kindp", "parents", TYPE)}{load("kindi", "inputs", TYPE)}\
-{need("twop", "eq ptr %kindp, %tuple")}{need("twoi", "eq ptr %kindi, %tuple")}\
-  %isreal = call i1 @real(ptr %g)
-  br i1 %isreal, label %go, label %no
-go:
-  %pa = call ptr @PyTuple_GetItem(ptr %parents, i64 0)
-  %pb = call ptr @PyTuple_GetItem(ptr %parents, i64 1)
-  %a = call ptr @PyTuple_GetItem(ptr %inputs, i64 0)
-  %b = call ptr @PyTuple_GetItem(ptr %inputs, i64 1)
-  %first = call ptr @side(ptr %pa, ptr %g, ptr %b)
-{need("has1", "ne ptr %first, null")}\
-  %second = call ptr @side(ptr %pb, ptr %g, ptr %a)
-  %has2 = icmp ne ptr %second, null
-  br i1 %has2, label %both, label %drop
-both:
-  %pair = call ptr @taken(ptr %first, ptr %second)
-  ret ptr %pair
-drop:
-  call void @Py_DecRef(ptr %first)
-  br label %no
-no:
-  ret ptr null
-}}
-define internal ptr @difference(ptr %g, ptr %entry) {{
-start:
-{facts("none minus")}{load("items", "entry", ITEMS)}{load("parents", "items", 8)}\
-  %isreal = call i1 @real(ptr %g)
-  br i1 %isreal, label %go, label %no
-go:
-  %pb = call ptr @PyTuple_GetItem(ptr %parents, i64 1)
-  %second = call ptr @side(ptr %pb, ptr %g, ptr %minus)
-{need("has", "ne ptr %second, null")}\
-  call void @Py_IncRef(ptr %g)
-  %pair = call ptr @taken(ptr %g, ptr %second)
-  ret ptr %pair
-no:
-  ret ptr null
-}}
-define internal ptr @pull(ptr %arguments, i64 %count, ptr %way) {{
-start:
-{ways("python kernel")}\
-  %two = icmp eq i64 %count, 2
-  br i1 %two, label %look, label %python0
-look:
-  %g = load ptr, ptr %arguments
-  %second = getelementptr ptr, ptr %arguments, i64 1
-  %entry = load ptr, ptr %second
-  %number = ptrtoint ptr %kernel to i64
-  %product = icmp eq i64 %number, {PRODUCT}
-  br i1 %product, label %times, label %minus
-times:
-  %y1 = call ptr @factors(ptr %g, ptr %entry)
-  br label %found
-minus:
-  %y2 = call ptr @difference(ptr %g, ptr %entry)
-  br label %found
-found:
-  %y = phi ptr [ %y1, %times ], [ %y2, %minus ]
-  %none = icmp eq ptr %y, null
-  br i1 %none, label %python0, label %done
-done:
-  ret ptr %y
-python0:
-  %answer = call ptr @PyObject_Vectorcall(ptr %python, ptr %arguments, i64 %count, ptr null)
-  ret ptr %answer
-}}
-"""
 
 
 def _doors() -> str:
-    """The built-in functions, each with the row of words that it knows."""
+    """The built-in methods, each with the row of words that it knows."""
     return "".join(
         f"define ptr @operator{k}(ptr %x, ptr %y) {{\n"
         f"  %way = getelementptr i64, ptr @ways, i64 {k * len(WAYS)}\n"
         "  %answer = call ptr @binary(ptr %x, ptr %y, ptr %way)\n"
-        "  ret ptr %answer\n}\n"
-        f"define ptr @pull{k}(ptr %self, ptr %arguments, i64 %count) {{\n"
-        f"  %way = getelementptr i64, ptr @ways, i64 {k * len(WAYS)}\n"
-        "  %answer = call ptr @pull(ptr %arguments, i64 %count, ptr %way)\n"
         "  ret ptr %answer\n}\n"
         for k in range(PLACES)
     )
@@ -278,6 +192,6 @@ def kernel(op: str) -> int:
 
 def text(array: int, entry: int) -> str:
     """The whole module, for tensors that keep their array and entry at these places."""
-    made = "".join((OBJECTS, _WRAP, _CALLED, _BINARY, _PULLS))
+    made = "".join((OBJECTS, _WRAP, _CALLED, _BINARY, BACK, WALK))
     made = made.replace("i64 ARRAY\n", f"i64 {array}\n").replace("i64 ENTRY\n", f"i64 {entry}\n")
     return "".join((HEAD, kernels(), made, _doors()))

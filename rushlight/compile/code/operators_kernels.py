@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-KERNELS = ("", "fadd", "fsub", "fmul", "fdiv")
+KERNELS: tuple[str, ...] = ("", "fadd", "fsub", "fmul", "fdiv")
 
 
 def _kernel(op: str, kind: str) -> str:

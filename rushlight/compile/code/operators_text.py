@@ -7,18 +7,21 @@ case is not theirs, and leave no exception then: the caller goes to Python.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .operators_kernels import KERNELS
 
 PLACES = 16  # functions there may be of either kind
-FACTS = (
+FACTS: Sequence[str] = (
     "tensor usual eager watched closed paused state grad array tuple single double none leaf"
-    " counter zero true minus nothing float int asarray error"
+    " counter zero true false minus nothing float int list pull asarray error"
 ).split()
-WAYS = "python evaluate prim kernel keeps".split()
-FUNCTIONS = (
+WAYS: Sequence[str] = "python evaluate prim kernel keeps".split()
+FUNCTIONS: Sequence[str] = (
     "Py_IncRef Py_DecRef PyErr_Clear PyErr_Occurred PyErr_ExceptionMatches PyObject_Vectorcall"
     " PyObject_GetAttr PyList_New PyTuple_New PyTuple_SetItem PyTuple_GetItem PyLong_FromLongLong"
-    " PyLong_AsLongLong PyFloat_AsDouble PyIter_Next PySet_Contains"
+    " PyLong_AsLongLong PyFloat_AsDouble PyIter_Next PySet_Contains PyLong_AsVoidPtr"
+    " PyErr_CheckSignals PySequence_Tuple PyDict_GetItemWithError PyDict_SetItem"
 ).split()
 LIMIT = 2048  # elements up to which sums and their like are computed here
 ROWS = 64  # times that a row is repeated here
@@ -47,6 +50,11 @@ declare i64 @PyLong_AsLongLong(ptr)
 declare double @PyFloat_AsDouble(ptr)
 declare ptr @PyIter_Next(ptr)
 declare i32 @PySet_Contains(ptr, ptr)
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare i32 @PyErr_CheckSignals()
+declare ptr @PySequence_Tuple(ptr)
+declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare i32 @PyDict_SetItem(ptr, ptr, ptr)
 declare ptr @rushlight_new(ptr, ptr, ptr)
 declare ptr @rushlight_array(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
 declare i64 @llvm.smin.i64(i64, i64)
