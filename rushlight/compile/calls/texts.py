@@ -54,7 +54,7 @@ class Texts:
         leaves: Sequence[Tensor],
     ) -> dict[str, Any]:  # fmt: skip
         """What each text gives for one call."""
-        items = [None if k < 0 else outputs[k].item() for k in self.items]
+        items = [None if k < 0 else outputs[k].tolist() for k in self.items]
         given = {key: leaves[k]._array.item() for key, k in self.keyed.items()}
         return dict(zip(self.texts, self._all(items, drawn, here, given, given)))
 
@@ -64,7 +64,7 @@ class Texts:
 
     def lines(self, here: Sequence[str], leaves: Sequence[str]) -> list[str]:
         """The same as lines of Python, which give each number its name."""
-        items = "".join("None, " if k < 0 else f"o{k}.item(), " for k in self.items)
+        items = "".join("None, " if k < 0 else f"o{k}.tolist(), " for k in self.items)
         given = "".join(f"{key!r}: {leaves[k]}._array.item(), " for key, k in self.keyed.items())
         names = "".join(f"{self.name(text)}, " for text in self.texts)
         found = [f"items = ({items})"] if items else []

@@ -8,7 +8,7 @@ program, and what follows from the number is computed in Python after every run.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from ...core.holes import holds, replaced
 from ...core.tensor import Tensor, wrap
 from ..disk.reach import Reach
-from ..middle.graph import BFLOAT16, Node
+from ..middle.graph import BFLOAT16, Node, order
+from .answers import EXACT, VAGUE
 from .called import Called, promises, says
 from .chances import Chances
 from .numbers import NAMES, Key, Number
@@ -27,6 +28,8 @@ from .traced import Traced
 
 _KINDS = {"f": float, "i": int, "u": int}
 _ITEM = re.compile(r"items\[(\d+)\]")
+_ASKING = frozenset(("item", "tolist"))
+_MOST, _FEW = 256, 4  # numbers of a list, and of one that the call may go by
 
 
 class Items:
@@ -34,18 +37,20 @@ class Items:
 
     def __init__(self) -> None:
         self.tensors: list[Tensor] = []
+        self.pinned: set[int] = set()  # those that the call goes by
         self._nodes: list[Node] = []
 
     def __getitem__(self, k: int) -> Any:
-        return value_of(self.tensors[k]._array).item()
+        return value_of(self.tensors[k]._array).tolist()
 
     def of(self, x: Traced) -> int:
-        """The place of an array of one number, as it is now."""
+        """The place of an array, as it is now."""
         node = x.read()
         if node not in self._nodes:
             if x.memory.dtype.char == BFLOAT16:
                 x = x.astype("f")
-            self.tensors.append(wrap(x.copy().reshape(())))
+            whole = x.copy()
+            self.tensors.append(wrap(whole.reshape(()) if x.memory.size == 1 else whole))
             self._nodes.append(node)
         return self._nodes.index(node)
 
@@ -79,7 +84,7 @@ class Promises:
         if "type" in reach.words or reach.strange or not reach.told.isdisjoint(reach.looked):
             return False
         telling = bool(reach.told) or says(reach.functions)
-        self.promising = "item" in reach.words or promises(reach.functions) or telling
+        self.promising = not _ASKING.isdisjoint(reach.words) or promises(reach.functions) or telling
         self.here.lend(self, changing)
         self.called.exchange(reach.functions, telling)
         return self.promising or bool(self.here.spots) or self.chances.possible
@@ -98,12 +103,17 @@ class Promises:
 
     def pin_number(self, number: Number) -> bool:
         """Whether the call may go by a number of later, or by all that it is computed from."""
-        if number.tensor is not None:
+        if number.tensor is not None and number.rough != VAGUE:
             return self.pin(number.tensor._array, ".item()")
         if any(f"{place}[" in number.text for place in ("args", "here", "drawn")):
             return False
-        found = [self.items.tensors[k]._array for k in items_in([number.text])]
-        return all(self.pin(array, ".item()") for array in found)
+        return all(map(self._pin_item, items_in([number.text])))
+
+    def _pin_item(self, k: int) -> bool:
+        tensors, known = self.items.tensors, self.items.pinned
+        if k not in known and self.pin(tensors[k]._array, ".item()"):
+            known.add(k)
+        return k in known
 
     def item(self, x: Traced) -> Number | None:
         """A late number for an array's only one; None where its value is needed at once."""
@@ -113,6 +123,38 @@ class Promises:
             return None
         place = self.items.of(x)
         return Number(f"items[{place}]", self.items.tensors[place], kind)
+
+    def item_list(self, x: Traced) -> Any:
+        """Late numbers for an array's, in lists as `tolist` gives; None where it needs values.
+
+        Of whole numbers that come from whole numbers alone, as lengths do, code makes shapes.
+        Questions about each of many have ever new answers: they are not asked.
+        """
+        size, kind = x.memory.size, _KINDS.get(x.memory.dtype.kind)
+        if not self.promising or self.closed or kind is None or size > _MOST:
+            return None
+        if not x.memory.ndim:
+            return self.item(x)
+        if not size or not any(one.dtype.kind in "fV" for one in order([x.read()])):
+            return None
+        place = self.items.of(x)
+        tensor = self.items.tensors[place]
+
+        def number(at: tuple[int, ...]) -> Number:
+            if size == 1:
+                return Number(f"items[{place}]", tensor, kind)
+            text = f"items[{place}]{''.join(f'[{k}]' for k in at)}"
+            found = Number(text, lambda: wrap(tensor._array[at]), kind)
+            found.rough = EXACT if size <= _FEW else VAGUE
+            return found
+
+        return _nested(x.memory.shape, (), number)
+
+
+def _nested(shape: Sequence[int], at: tuple[int, ...], number: Callable[..., Number]) -> Any:
+    if len(at) == len(shape):
+        return number(at)
+    return [_nested(shape, (*at, k), number) for k in range(shape[len(at)])]
 
 
 def numbers_in(params: Any) -> list[Number]:

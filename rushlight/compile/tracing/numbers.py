@@ -37,7 +37,7 @@ _LARGEST, _LEAST = 700.0, 1e-300  # numbers that have an exponential, and a loga
 NAMES = {  # that texts use
     "math": math, "operator": operator, "inf": math.inf, "nan": math.nan,
 }  # fmt: skip
-_ITEM = re.compile(r"items\[\d+\]")
+_ITEM = re.compile(r"items(\[\d+\])+")
 _FITS = "-2**63 <= {} < 2**63"
 Key = int | str
 
@@ -209,7 +209,9 @@ def as_float(x: Number) -> Any:
         return by_python(f"float({x.text})")
     if not _ITEM.fullmatch(x.text):  # which may be too large
         return float(x.plain())
-    return Number(f"float({x.text})", lambda: _tensor(x, float), float)
+    number = Number(f"float({x.text})", lambda: _tensor(x, float), float)
+    number.rough = x.rough
+    return number
 
 
 def as_whole(x: Number) -> Any:

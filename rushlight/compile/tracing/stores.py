@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, forms, same
+from .numbers import Number
 from .sources import Held, Inside, Variable
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
@@ -131,6 +132,8 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
             return store.path
         if store.replaces and not _reads(tracer, store, reach, held):
             return store.path
+        if store.replaces and _has_numbers(store.value) and _may_read(store, reach):
+            return store.path  # which are others at every call
     tracer.replaced.update(held)
     return None
 
@@ -142,8 +145,12 @@ def _new(tracer: Any, store: Store) -> bool:
         flag = type(value) in _FLAGS and isinstance(store.old, (*_FLAGS, Tensor))
         return store.old is _NONE or flag
     parts = list(_leaves(value))
-    tensors = [x for x in parts if type(x) is Tensor and not tracer.stood(x)]
-    return bool(tensors) and all(isinstance(x, (Tensor, *SCALARS)) for x in parts)
+    made = [x for x in parts if type(x) is Number or (type(x) is Tensor and not tracer.stood(x))]
+    return bool(made) and all(isinstance(x, (Tensor, *SCALARS)) for x in parts)
+
+
+def _has_numbers(value: Any) -> bool:
+    return any(type(x) is Number for x in _leaves(value))
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -163,6 +163,13 @@ class Traced:
             found = self.tracer.item(self)
         return self.escape(".item()").item(*place) if found is None else found
 
+    def tolist(self) -> Any:
+        """All numbers in lists, or what stands for them until the program has run."""
+        found = None
+        if not (self.tracer.closed or constant(self.read())):
+            found = self.tracer.item_list(self)
+        return self.escape(".tolist()").tolist() if found is None else found
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         value = self.escape("NumPy")
         return np.array(value, dtype=dtype, copy=copy)
@@ -222,7 +229,7 @@ _METHODS = frozenset(
     " diagonal view searchsorted argsort choose compress".split()
 )
 _ESCAPES = frozenset(
-    "tolist tobytes nonzero sort partition put resize setflags itemset dump dumps tofile"
+    "tobytes nonzero sort partition put resize setflags itemset dump dumps tofile"
     " getfield setfield byteswap".split()
 )
 
