@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.dispatch import node_name, scalar_type_name
-from ..core.errors import fail
+from ..core.errors import fail, line_at
 from ..core.primitive import spared
 from ..core.state import STATE
 from ..core.tape import HOOKS, INPUTS, ORDER, OUTPUT, PARENTS, PRIM, Entry, written_since
@@ -45,10 +45,11 @@ def check_versions(entry: Entry) -> None:
             array = getattr(array, "memory", None)
         if type(array) is not ndarray or spared(reads, place, entry[PARENTS]):
             continue
-        found = written_since(array, entry[ORDER])
+        found: Any = written_since(array, entry[ORDER])
         if found is None:
             continue
-        now, then, lines, writer = found
+        now, then, places, writer = found
+        lines = [line_at(one) for one in places]
         is_output = place >= len(entry[INPUTS] or ())
         source = entry if is_output else parents[place]
         origin = ""

@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
-from types import FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -54,14 +54,41 @@ def is_our_function(function: FunctionType) -> bool:
     return function.__code__.co_filename.startswith(_OURS)
 
 
+Place = tuple[CodeType, int]  # where a frame stands: its code, and how far into it
+_ours_by_name: dict[str, bool] = {}  # whether a file is the package's
+
+
+def user_place() -> Place | None:
+    """Where the innermost frame outside the package (and the test runner's innards) stands.
+
+    The line is looked up in `line_at`, by whoever needs it: an error, most often never.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        name = code.co_filename
+        ours = _ours_by_name.get(name)
+        if ours is None:
+            ours = _ours_by_name[name] = name.startswith(_OURS)
+        if not ours:
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None
+
+
+def line_at(place: Place | None) -> str:
+    """`file:line in function` of a place."""
+    if place is None:
+        return "<unknown>"
+    code, at = place
+    spans = (line for start, end, line in code.co_lines() if start <= at < end)
+    line = next(spans, None) or code.co_firstlineno
+    return f"{code.co_filename}:{line} in {code.co_name}"
+
+
 def user_line() -> str:
     """`file:line` of the innermost frame outside the package (and the test runner's innards)."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
-        frame = frame.f_back
-    if frame is None:
-        return "<unknown>"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+    return line_at(user_place())
 
 
 def levels_out() -> int:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, node_name, scalar_type_name
-from .errors import fail, unremarked, user_line
+from .errors import fail, unremarked, user_place
 from .shapes import broadcast
 from .state import STATE
 from .tape import (
@@ -244,14 +244,14 @@ def shadow(target: Tensor) -> Tensor:
 
 def recording(target: Tensor, others: Any) -> bool:
     """Whether an in-place op on these operands goes on the tape."""
-    if not STATE.grad:
-        return is_value(target) or any(map(is_value, others))
-    return (
-        target._entry is not None or is_value(target) or any(
-            isinstance(other, Tensor) and (other._entry is not None or is_value(other))
-            for other in others
-        )
-    )  # fmt: skip
+    grad = STATE.grad
+    for x in (target, *others):
+        if isinstance(x, Tensor) and (
+            (grad and x._entry is not None)
+            or (type(x._array) is not ndarray and isinstance(x._array, Value))
+        ):
+            return True
+    return False
 
 
 def is_value(x: Any) -> bool:
@@ -268,7 +268,33 @@ def memory(target: Tensor) -> Any:
 
 def store(target: Tensor, result: Tensor) -> Tensor:
     """Write a result into the target's memory and give the target the result's history."""
-    a, y = memory(target), result._array
+    a = target._array if STATE.tracer is None else memory(target)
+    y = result._array
+    if type(a) is ndarray is type(y) and y.dtype is a.dtype and y.shape == a.shape:
+        a[...] = y
+    else:
+        a = _stored(target, result, a, y)
+    grad = STATE.grad
+    entry = result._entry if grad and result._entry is not LEAF else None
+    if target._silent:
+        mark_quietly(a)
+    elif not grad:
+        mark_written(a)
+    else:
+        node = "" if entry is None else entry[PRIM].node
+        place: Any = user_place()  # the line is asked for in errors alone
+        mark_written(a, place, node if type(node) is str else "")
+    if entry is not None:
+        if entry[OUTPUT] is y:
+            entry[OUTPUT] = a
+        entry[ORDER] = tick()
+        _move(target, entry)
+        rebase(target)
+    return target
+
+
+def _stored(target: Tensor, result: Tensor, a: Any, y: Any) -> Any:
+    """A result of another type or shape in the target's memory, if it may be; that memory."""
     if y.shape != a.shape:
         joined = np.broadcast_shapes(y.shape, a.shape) if _fits(y.shape, a.shape) else y.shape
         raise RuntimeError(
@@ -281,22 +307,9 @@ def store(target: Tensor, result: Tensor) -> Tensor:
         )
     if is_value(target) or is_value(result):
         put(target, result)
-        a = target._array
-    else:
-        np.copyto(a, y, casting="unsafe")
-    entry = result._entry if STATE.grad else None
-    node = entry[PRIM].node if entry is not None and entry is not LEAF else ""
-    if target._silent:
-        mark_quietly(a)
-    else:
-        mark_written(a, user_line() if STATE.grad else None, node if type(node) is str else "")
-    if entry is not None and entry is not LEAF:
-        if entry[OUTPUT] is y:
-            entry[OUTPUT] = a
-        entry[ORDER] = tick()
-        _move(target, entry)
-        rebase(target)
-    return target
+        return target._array
+    np.copyto(a, y, casting="unsafe")
+    return a
 
 
 def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -369,10 +382,16 @@ def refuse_larger(target: Tensor, source: Tensor) -> None:
 
 def write(target: Tensor, value: Any) -> Tensor:
     """Overwrite without recording: the values of an array or number, cast to the target's type."""
-    a = memory(target)
-    if a.dtype.itemsize == 1 and a.dtype.kind == "V":
-        value = dtypes.narrowed(np.asarray(value), a.dtype)
-    np.copyto(a, value, casting="unsafe")
+    a = target._array if STATE.tracer is None else memory(target)
+    kind, plain = type(value), type(a) is ndarray
+    if plain and kind is ndarray and value.dtype is a.dtype and value.shape == a.shape:
+        a[...] = value  # which NumPy does sooner than what follows
+    elif plain and (kind is int or kind is float) and a.dtype.char in "fd":
+        a.fill(value)
+    else:
+        if a.dtype.itemsize == 1 and a.dtype.kind == "V":
+            value = dtypes.narrowed(np.asarray(value), a.dtype)
+        np.copyto(a, value, casting="unsafe")
     (mark_quietly if target._silent else mark_written)(a)
     return target
 
@@ -384,10 +403,14 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     """The in-place twin (`add_`) of a function whose first argument is the target."""
 
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        refuse_leaf(self)
         others = (*args, *kwargs.values()) if kwargs else args
         if self._base is not None:
+            refuse_leaf(self)
             refuse_overlap(self, others)
+        elif self._entry is not None:
+            refuse_leaf(self)
+        elif not others and type(self._array) is ndarray:  # nothing to refuse or to record
+            return store(self, function(self))
         source = shadow(self) if recording(self, others) else self
         return store(self, function(source, *args, **kwargs))
 

@@ -39,6 +39,7 @@ _MINUS_2, _1, _2, _23, _29, _30, _31 = (
 _TWO_PI = _constant(2.0 * math.pi, _single)
 _HALF = np.dtype("V32")  # eight float32: half a row
 _ROWS = 2048  # rows of 16 normals handled at once, so that the scratch arrays stay in cache
+FEW = 32  # whole numbers that are drawn faster one by one
 _PAYS = 1 << 22  # words: from so many on, loading native code pays
 _COMPILER = "rushlight.compile.code.llvm"
 
@@ -114,6 +115,8 @@ def _limit64(p: float) -> tuple[int, Array, Array]:
 
 def modulo(words: Array, span: int) -> Array:
     """`words % span`; NumPy's division by a scalar is vectorised, its remainder is not."""
+    if words.size <= FEW:
+        return np.remainder(words, np.array(span, words.dtype))
     if span & (span - 1) == 0:
         return words & words.dtype.type(span - 1)
     whole = words // words.dtype.type(span)

@@ -50,7 +50,6 @@ _FLOAT32 = np.dtype(np.float32)
 _INT64 = np.dtype(np.int64)
 _FEW_ROWS = 256  # normals up to which the rest of a block of words is worth computing with them
 _WIDE = 1 << 62
-_FEW = 32  # whole numbers that are drawn faster one by one
 _NUMBER = (*_REAL, "integer")
 _ANY = (*_NUMBER, "bool")
 
@@ -113,6 +112,11 @@ class Engine(Stream):
                 values = self.block_normals(count)
                 if values is not None:
                     return values.reshape(shape)
+        elif (
+            out is not None and out.dtype is _FLOAT32 and out.size >= 16 and std >= 0
+            and out.flags.c_contiguous
+        ):  # fmt: skip
+            return place(self._filled(out.size, "single", mean, std), out.shape, _FLOAT32, out)
         shape, dtype, count = size_of(shape, dtype, out)
         if std < 0:
             raise fail(RuntimeError, f"normal expects std >= 0.0, but found std {std:g}")
@@ -249,8 +253,9 @@ class Engine(Stream):
                 values = draws.join64(self.words(2 * count)).view(np.int64)
             else:
                 values = self._below(count, span)
-                values = values.view(np.int64) if values.itemsize == 8 else values.astype(np.int64)
-                values += np.int64(base)
+                if base or values.itemsize == 8:
+                    values = values.astype(np.int64, copy=False).view(np.int64)
+                    values += np.int64(base)
         return place(values, shape, dtype, out)
 
     def _few_integers(self, shape: tuple[int, ...], low: int, high: int) -> Array | None:
@@ -258,10 +263,7 @@ class Engine(Stream):
         span, count = high - low, math.prod(shape)
         if not (0 < span < 1 << 28 and -_WIDE <= low <= _WIDE):
             return None
-        if count <= _FEW:
-            values = np.remainder(self.words(count), np.array(span, np.uint32)).astype(np.int64)
-        else:
-            values = draws.modulo(self.words(count), span).astype(np.int64)
+        values = draws.modulo(self.words(count), span).astype(np.int64)
         if low:
             values += low
         return values.reshape(shape)
@@ -300,7 +302,7 @@ class Engine(Stream):
             return np.arange(n).astype(dtype)
         if n >= 0xFFFFFFFF // 20:
             return self._randperm_large(n).astype(dtype, copy=False)
-        if n <= _FEW:
+        if n <= draws.FEW:
             few = list(range(n))
             for i, word in enumerate(self.words(n - 1).tolist()):
                 j = i + word % (n - i)

@@ -32,6 +32,7 @@ _NAMES = {
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 _LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38,
             "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}  # fmt: skip
+_HELD_BY_ALL = 32000.0  # less than half of the least of these
 _WHOLE = {
     name: (int(np.iinfo(name).min), int(np.iinfo(name).max)) for name in _NAMES if "int" in name
 }
@@ -58,14 +59,20 @@ def c_name(dtype: np.dtype) -> str:
 
 def kind_of(dtype: np.dtype, kernel: str, *allowed: str) -> str:
     """half, single, double, complex, integer or bool; NotImplementedError if not allowed."""
-    name = name_of(dtype)
-    # torch's kernels for whole numbers leave the three larger unsigned types out.
-    kind = _KINDS.get(name) or ("unsigned" if name[:2] == "ui" and name != "uint8" else "integer")
-    kind = "eighth" if name.startswith("float8") else kind
+    kind = _kind(dtype)
     if kind not in allowed:
-        message = f"{kernel} not implemented for '{_NAMES[name][0]}'"
+        message = f"{kernel} not implemented for '{_NAMES[name_of(dtype)][0]}'"
         raise fail(NotImplementedError, message, f"it takes: {', '.join(allowed)}")
     return kind
+
+
+@functools.cache
+def _kind(dtype: np.dtype) -> str:
+    name = name_of(dtype)
+    if name.startswith("float8"):
+        return "eighth"
+    # torch's kernels for whole numbers leave the three larger unsigned types out.
+    return _KINDS.get(name) or ("unsigned" if name[:2] == "ui" and name != "uint8" else "integer")
 
 
 def size_of(shape: Any, dtype: DTypeLike, out: Array | None) -> tuple[tuple, np.dtype, int]:
@@ -78,12 +85,16 @@ def size_of(shape: Any, dtype: DTypeLike, out: Array | None) -> tuple[tuple, np.
 
 def place(values: Array, shape: tuple, dtype: np.dtype, out: Array | None) -> Array:
     """Give drawn values their dtype and their place: `out` is filled as its memory lies."""
-    if values.dtype != dtype:
-        if name_of(dtype) in ("float16", "bfloat16") and values.dtype == np.float64:
+    if values.dtype is not dtype:
+        if dtype.itemsize == 2 and values.dtype == np.float64 and _kind(dtype) == "half":
             values = values.astype(np.float32)  # torch rounds twice, too
-        values = values.astype(dtype)
+        if out is None:
+            values = values.astype(dtype, copy=False)
     if out is None:
         return values.reshape(shape)
+    if out.flags.c_contiguous:
+        out[...] = values if values.shape == shape else values.reshape(shape)
+        return out
     lying = out.transpose(memory_axes(out))
     lying[...] = values.reshape(lying.shape)
     return out
@@ -99,6 +110,8 @@ def memory_axes(array: Array) -> list[int]:
 
 def check_bounds(low: float, high: float, dtype: np.dtype) -> None:
     """Refuse what `uniform_` refuses."""
+    if -_HELD_BY_ALL <= low <= high <= _HELD_BY_ALL:
+        return
     real = name_of(part_of(dtype)) if dtype.char in COMPLEX_CODES else name_of(dtype)
     largest, name = _LARGEST[real], _NAMES[real]
     for word, value in (("from", low), ("to", high)):
@@ -130,6 +143,8 @@ def check_continuous(distribution: str, dtype: np.dtype) -> None:
 
 def check_integers(dtype: np.dtype, low: int, high: int | None) -> tuple[int, int]:
     """The start and the width of the range of `random_(low, high)`, refusing what torch refuses."""
+    if high is not None and 0 <= low < high <= _exact(dtype):
+        return low, high - low
     if name_of(dtype).startswith("float8"):
         kind_of(dtype, '"random_update_from_to"', "integer")
     digits = _DIGITS.get(name_of(dtype))
@@ -149,6 +164,13 @@ def check_integers(dtype: np.dtype, low: int, high: int | None) -> tuple[int, in
                 f"but got from={low} >= to={high}",
             )
     return low, high - low
+
+
+@functools.cache
+def _exact(dtype: np.dtype) -> int:
+    """The last number of which all from 0 on are held exactly; 0 for types not drawn so."""
+    name = name_of(dtype)
+    return 1 << _DIGITS[name] if name in _DIGITS else _WHOLE.get(name, (0, 0))[1]
 
 
 def _open_range(dtype: np.dtype, low: int, digits: int | None) -> tuple[int, int]:

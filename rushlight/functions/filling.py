@@ -17,18 +17,10 @@ from .arguments import combination, misfit, whole
 from .drawing import engine_of
 
 
-def _check_memory(a: np.ndarray) -> None:
-    if a.size and any(stride == 0 and size > 1 for stride, size in zip(a.strides, a.shape)):
-        raise fail(
-            RuntimeError,
-            "unsupported operation: more than one element of the written-to tensor refers to a"
-            " single memory location. Please clone() the tensor before performing the operation.",
-        )
-
-
 def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: Any) -> Tensor:
     """Draw into the tensor's memory in its own order; on the tape it cuts the gradient."""
-    inplace.refuse_leaf(self)
+    if self._entry is not None or self._base is not None:
+        inplace.refuse_leaf(self)
     if inplace.is_value(self):  # inside a transform
         if self._array.absent:
             return self
@@ -36,13 +28,13 @@ def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: 
         drawn = getattr(engine_of(generator), method)(None, None, *args, out=a)
         return inplace.store(self, op(self, drawn))
     a = inplace.memory(self)
-    _check_memory(a)
+    inplace.refuse_shared_places(a)
     getattr(filler(engine_of(generator)), method)(None, None, *args, out=a)
     return _written(self, op)
 
 
 def _written(self: Tensor, op: Any) -> Tensor:
-    if inplace.recording(self, ()):
+    if self._entry is not None and inplace.recording(self, ()):
         return inplace.store(self, op(self, self._array.copy()))
     mark_written(self._array)
     return self
@@ -165,7 +157,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         drawn = engine_of(generator).bernoulli_like(expand(p, self._array.shape)._array, None)
         return inplace.store(self, noise.bernoulli_noise(self, drawn))
     a = inplace.memory(self)
-    _check_memory(a)
+    inplace.refuse_shared_places(a)
     try:
         limits = np.broadcast_to(p._array, a.shape)
     except ValueError:

@@ -1,10 +1,12 @@
 """What the error about an overwritten saved tensor says: the op, the write, the forward line."""
 
 import inspect
+import sys
 
 import pytest
 
 import rushlight as rl
+from rushlight.core.errors import line_at, user_place
 
 
 def line_of(function, text):
@@ -89,3 +91,11 @@ def test_a_write_without_a_line_says_so():
     x = rl.ones(3, requires_grad=True)
     unseen(x).backward()  # softplus reads its input, not its output: nothing was spoiled
     assert x.grad is not None
+
+
+def test_a_place_is_kept_and_named_when_it_is_asked_for():
+    """The line is worked out from the code and how far it had come."""
+    place, line = user_place(), sys._getframe().f_lineno
+    own = "test_a_place_is_kept_and_named_when_it_is_asked_for"
+    assert line_at(place) == f"{__file__}:{line} in {own}"
+    assert line_at(None) == "<unknown>"

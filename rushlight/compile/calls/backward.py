@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.dispatch import result_entry
-from ...core.errors import fail
+from ...core.errors import fail, line_at
 from ...core.primitive import General, Primitive
 from ...core.tape import INPUTS, LEAF, ORDER, SHAPE, Entry, last_write, tick, written_since
 from ...core.tensor import Tensor
@@ -99,7 +99,7 @@ class Halves:
     def unwritten(self, arrays: Sequence[np.ndarray], entry: Entry) -> None:
         """torch's error when something that was kept has been overwritten since."""
         for (is_input, place), array in zip(self.joint.kept, arrays):
-            found = written_since(array, entry[ORDER])
+            found: Any = written_since(array, entry[ORDER])
             if found is not None:
                 what = "input" if is_input else "output"
                 raise fail(
@@ -108,7 +108,7 @@ class Halves:
                     f" inplace operation: {what} {place} of the compiled call, of shape"
                     f" {list(array.shape)}, is at version {found[0]}; expected version {found[1]}"
                     " instead.",
-                    *(f"written in place at {line}" for line in found[2][-1:]),
+                    *(f"written in place at {line_at(one)}" for one in found[2][-1:]),
                 )
 
 

@@ -60,9 +60,10 @@ def _check_adaptive(input: Tensor, dims: int, name: str, colon: str) -> None:
             )
 
 
-def _bounds(size: int, out: int) -> list[tuple[int, int]]:
+@lru_cache(256)
+def _bounds(size: int, out: int) -> tuple[tuple[int, int], ...]:
     """Where each of `out` windows over `size` elements starts and ends."""
-    return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+    return tuple((i * size // out, -(-(i + 1) * size // out)) for i in range(out))
 
 
 @lru_cache(256)

@@ -70,34 +70,45 @@ _TABLE = 1 << 14  # what windows and their places may come to there
 
 
 @lru_cache(64)
-def _table(shape: Sizes, *at: Any) -> tuple[np.ndarray, Sizes] | None:
+def _table(shape: Sizes, *at: Any) -> tuple[np.ndarray, Sizes, bool] | None:
     """Which elements of a small array all windows meet: a row for each place of the window.
 
-    And the shape of what comes of it. None where windows reach beyond the array, or are too many.
+    And the shape of what comes of it, and whether windows reach beyond the array: what they meet
+    there has the number after the last element's. None where windows are too many.
     """
     kernel, stride, _, dilation, out = at
-    if prod(shape[:2]) * prod(out) * prod(kernel) > _TABLE or not _inside(shape[2:], *at):
+    if prod(shape[:2]) * prod(out) * prod(kernel) > _TABLE:
         return None
-    elements = np.arange(prod(shape)).reshape(shape)
+    elements, beyond = np.arange(prod(shape)).reshape(shape), not _inside(shape[2:], *at)
+    if beyond:
+        elements = _framed(elements, at, prod(shape))
     found = [elements[index].reshape(-1) for index in _positions(kernel, stride, dilation, out)]
     table = np.stack(found)
     table.flags.writeable = False
-    return table, (*shape[:2], *out)
+    return table, (*shape[:2], *out), beyond
 
 
-def _windows(x: np.ndarray, at: Any) -> tuple[np.ndarray, Sizes] | None:
+def _windows(x: np.ndarray, at: Any, value: Any) -> tuple[np.ndarray, Sizes] | None:
     """The windows of few elements side by side, a row for each of their places; else None.
 
-    With the shape of one number for each.
+    With the shape of one number for each. `value` is what they meet beyond the array.
     """
     if x.size > FEW or not x.size or not x.flags.c_contiguous:
         return None
     found = _table(x.shape, *at)
-    return None if found is None else (x.take(found[0]), found[1])
+    if found is None:
+        return None
+    table, shape, beyond = found
+    if beyond:
+        flat = np.empty(x.size + 1, x.dtype)
+        flat[:-1] = x.reshape(-1)
+        flat[-1] = value
+        x = flat
+    return x.take(table), shape
 
 
 def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
-    found = _windows(x, at)
+    found = _windows(x, at, lowest(x.dtype))
     if found is not None:
         return np.maximum.reduce(found[0], 0).reshape(found[1])
     parts = _parts(x, at, lowest(x.dtype))
@@ -128,7 +139,7 @@ def rounds(images: int, elements: int) -> Any:
 def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     places = prod(at[0])
     code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
-    found = _windows(x, at)
+    found = _windows(x, at, lowest(x.dtype))
     if found is not None:
         return _few_maxima(x, *found, code_type, at)
     y = np.empty((*x.shape[:2], *at[-1]), x.dtype)
@@ -151,6 +162,8 @@ def _few_maxima(
     code = code.astype(code_type).reshape(shape)
     if y.dtype.kind == "f" and (top := y.item(y.argmax())) != top:  # nan is the largest of all
         _find_nan(x, code, at)
+    if any(at[2]) and np.isneginf(y).any():
+        _skip_padding(y, code, at)
     return y, code
 
 
@@ -204,23 +217,24 @@ def _clips(size: Sizes, *at: Any) -> tuple[bool, list[Any]]:
 
 
 def _few_back(
-    g: np.ndarray, code: np.ndarray, table: np.ndarray, size: Sizes, at: Any
+    g: np.ndarray, code: np.ndarray, table: np.ndarray, beyond: bool, size: Sizes, at: Any
 ) -> np.ndarray:
     """The gradients of few maxima, each put where its code says."""
-    dx = np.zeros((*g.shape[:2], *size), g.dtype)
+    shape = (*g.shape[:2], *size)
+    dx = np.zeros(prod(shape) + beyond, g.dtype)
     count = table.shape[1]
     places = table.take(code.reshape(-1).astype(np.int64) * count + row_starts(count, 1))
     if _clips(size, *at)[0]:
-        dx.reshape(-1)[places] = g.reshape(-1)
+        dx[places] = g.reshape(-1)
     else:
-        np.add.at(dx.reshape(-1), places, g.reshape(-1))
-    return dx
+        np.add.at(dx, places, g.reshape(-1))
+    return (dx[:-1].copy() if beyond else dx).reshape(shape)
 
 
 def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
     found = _table((*g.shape[:2], *size), *at) if 0 < g.size <= FEW else None
     if found is not None:
-        return _few_back(g, code, found[0], size, at)
+        return _few_back(g, code, found[0], found[2], size, at)
     apart, clips = _clips(size, *at)
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
     for images in rounds(len(g), g.size):
@@ -292,7 +306,7 @@ _NEAR = 16  # elements in a window up to which they are added in turn
 
 def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     kernel, stride, padding, dilation, out = at
-    found = _windows(x, at) if prod(kernel) <= _NEAR else None
+    found = _windows(x, at, 0) if prod(kernel) <= _NEAR else None
     if found is not None:
         return np.add.reduce(found[0], 0).reshape(found[1])
     few = 0 < x.size < LEAST and x.dtype.char in "fd" and x.flags.c_contiguous
@@ -334,11 +348,9 @@ spread_pool = linear("spread_pool", eval=heavy("spread_pool", _spread_pool, imag
 
 
 def _take_flat(x: np.ndarray, places: np.ndarray) -> np.ndarray:
-    flat = x.reshape(*x.shape[:2], prod(x.shape[2:]))
-    n, c = places.shape[:2]
-    return np.take_along_axis(flat, places.reshape(n, c, prod(places.shape[2:])), 2).reshape(
-        places.shape
-    )
+    images, length = prod(x.shape[:2]), prod(x.shape[2:])
+    flat = places.reshape(images, prod(places.shape[2:]))
+    return x.reshape(-1).take(flat + row_starts(images, length)[:, None]).reshape(places.shape)
 
 
 def _add_flat(g: np.ndarray, places: np.ndarray, size: Sizes) -> np.ndarray:
@@ -402,20 +414,18 @@ def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
         return whole.argmax(-1).reshape(*x.shape[:2], *(1,) * dims)
     if x.size > 4000 * prod(map(len, tables)):
         return _argmax_each(x, tables)
-    key, flat = [], np.zeros((1,) * (2 * dims), np.int64)
+    flat: Any = 0
     for axis, table in enumerate(tables):
         shape = [1] * (2 * dims)
         shape[axis], shape[dims + axis] = table.shape
-        key.append(table.reshape(shape))
-        flat = flat * x.shape[2 + axis] + key[-1]
-    seen = x[(slice(None), slice(None), *key)]
-    out = seen.shape[: 2 + dims]
-    window = prod(seen.shape[2 + dims :])  # not -1, which no batch of nothing can tell
-    best = seen.reshape(*out, window).argmax(-1)
-    flat = np.broadcast_to(flat, seen.shape[2:]).reshape(*out[2:], window)
-    return np.take_along_axis(np.broadcast_to(flat, (*out, flat.shape[-1])), best[..., None], -1)[
-        ..., 0
-    ]
+        flat = flat * x.shape[2 + axis] + table.reshape(shape)
+    out = tuple(len(one) for one in tables)
+    places = prod(out)
+    flat = flat.reshape(places, prod(flat.shape[dims:]))  # a row for each window
+    images, window = prod(x.shape[:2]), flat.shape[1]
+    seen = x.reshape(images, prod(x.shape[2:])).take(flat.reshape(-1), 1)
+    best = seen.reshape(images, places, window).argmax(-1)
+    return flat.take(best + row_starts(places, window)).reshape(*x.shape[:2], *out)
 
 
 window_argmax = plain("window_argmax", eval=_window_argmax,
