@@ -36,7 +36,8 @@ class _MethodDef(ctypes.Structure):
     ]  # fmt: skip
 
 
-def _layout_is_known() -> bool:
+@functools.cache
+def layout_is_known() -> bool:
     """Whether NumPy's arrays lie in memory as assumed; asked of one array."""
     x = np.empty((3, 5), np.float32)[:, ::2]
     start = id(x)
@@ -55,7 +56,7 @@ def _layout_is_known() -> bool:
 @functools.cache
 def _definition() -> Any:
     """The built-in functions' definition, and what makes them; None on other interpreters."""
-    if not helpers.possible() or not _layout_is_known():
+    if not helpers.possible() or not layout_is_known():
         return None
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object

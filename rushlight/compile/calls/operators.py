@@ -25,7 +25,8 @@ from ...core.tensor import EAGER_TYPES, Tensor
 from ..code import llvm
 from ..code.operators import kernel, text
 from ..code.operators_text import FACTS, FUNCTIONS, PLACES, WAYS
-from .words import known, slot_of
+from .entry import layout_is_known
+from .words import slot_of, tensors_known
 
 _FASTCALL, _ONE_OPERAND = 0x0080, 0x0008  # how CPython calls a function, and such a method
 _NEW_ARRAY = 94  # the place of PyArray_NewFromDescr in NumPy's table of functions
@@ -70,7 +71,7 @@ class Operators:
     """Makes the functions. They and what they are about stay as long as the process."""
 
     def __init__(self) -> None:
-        if not known() or not (array := slot_of("_array")) or not (entry := slot_of("_entry")):
+        if not tensors_known() or not layout_is_known():
             raise RuntimeError("objects lie elsewhere in this interpreter")
         facts = _facts()
         assert len(facts) == len(FACTS)
@@ -84,7 +85,7 @@ class Operators:
         for name in FUNCTIONS:
             at = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
             llvm.symbol(name, at or 0)
-        self._code = llvm.compile(text(array, entry))
+        self._code = llvm.compile(text(slot_of("_array") or 0, slot_of("_entry") or 0))
         self._used, self._places = 0, {}
         _lasting.append(self._code)
 

@@ -44,18 +44,18 @@ def slot_of(name: str) -> int | None:
     return None
 
 
-def _entry_offset() -> int | None:
-    return slot_of("_entry")
-
-
 @functools.cache
 def known() -> bool:
     """Whether objects lie in memory as assumed here."""
-    if sys.implementation.name != "cpython" or _entry_offset() is None:
+    return tensors_known() and _dictionaries() and _cells()
+
+
+@functools.cache
+def tensors_known() -> bool:
+    """Whether tensors and lists do."""
+    if sys.implementation.name != "cpython" or not (slot_of("_array") and slot_of("_entry")):
         return False
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return False
-    return _dictionaries() and _lists() and _cells()
+    return getattr(sys, "_is_gil_enabled", lambda: True)() and _lists()
 
 
 class _Probe:
@@ -246,7 +246,7 @@ def _where(place: Place) -> tuple[int, int] | None:
     if _was_empty(place) and _sets():
         return address + _USED, _DIRECT
     if place.kind == "leaf":
-        return address + (_entry_offset() or 0), _DIRECT
+        return address + (slot_of("_entry") or 0), _DIRECT
     offset = _version_offset()
     if isinstance(place.container, type) and offset is not None:
         return address + offset, _DIRECT
