@@ -356,6 +356,8 @@ def build(template: Any, run: Run) -> Any:
         if template.kind == "argument":
             return run.leaves[template.index]
         value = template.value
+        if template.kind == "held":
+            return owner_in(value, run.leaves)
         return owner_in(value, run.leaves)._grad if template.kind == "gradient" else value
     if kind is dict:
         return {key: build(part, run) for key, part in template.items()}

@@ -58,7 +58,7 @@ def make(bound: Bound) -> Callable[..., Any] | None:
 
 
 _ANEW = ("argument", "item")  # kinds of inputs that any call may bring
-_SIMPLE = frozenset(("new", "value", "same", "number", "part"))
+_SIMPLE = frozenset(("new", "value", "same", "number", "part", "held"))
 
 
 def _is_simple(template: Any) -> bool:
@@ -450,6 +450,10 @@ class _Writer:
             return self.bound.texts.name(x.value)
         if x in self._results:
             return self._results[x]
+        if x.kind == "held":
+            self.names[f"r{n}"] = x.value.table
+            add(f"y{n} = r{n}[{x.value.key!r}]")
+            return f"y{n}"
         if x.kind not in ("new", "part"):
             self.names[f"r{n}"] = x.value
             return f"r{n}"

@@ -396,6 +396,7 @@ class Reach:
         for kind in ("_parameters", "_buffers", "_modules"):
             table = getattr(owner, "__dict__", {}).get(kind)
             if type(table) is dict and name in table and table[name] is not None:
+                self.tables.note(table, "")
                 self.note("item", table, name, table[name], name)
                 return table[name]
         return None

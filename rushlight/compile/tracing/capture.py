@@ -37,7 +37,7 @@ from .replacing import let_go, values_in
 from .required import Required
 from .results import Container, Fields, Result, alike
 from .said import Fixed, say
-from .sources import NUMBERS, Owner, Source
+from .sources import NUMBERS, Held, Owner, Source
 from .spots import Changing, Here, Spot
 from .trace import PASSING, Tracer
 from .traced import TORN, covers
@@ -323,6 +323,8 @@ def _results(tracer: Tracer, value: Any, give: Given) -> Any:
         return {key: _results(tracer, part, give) for key, part in value.items()}
     if type(value) is Number or type(value) is Text:
         return Result("number", value=value.text)
+    if type(value) is Held:
+        return Result("held", value=value)
     if type(value) is Fixed:
         return _fixed(tracer, value, give)
     if isinstance(value, SCALARS):

@@ -60,7 +60,7 @@ class Changed:
         for spot in lent:
             if spot.mark in wasted or type(spot) is First:
                 raise Uncompilable(f"{CHANGES} {spot.path}")
-        left = [(Spot(x.table, x.key, x.path), x.value) for x in self._stores]
+        left = [(Spot(x.table, x.key, x.path), x.given) for x in self._stores]
         left += [(spot, spot.now()) for spot in lent]
         left += [(spot, x) for spot, new in self._grown for x in new]
         left += [(spot, number) for spot, number in tracer.afterwards.told]

@@ -18,10 +18,13 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, forms, same
 from .numbers import Number
+from .said import Fixed
 from .sources import Held, Inside, Variable
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _NONE: Any = object()
+_MOST = 4  # objects that change places: a program is made for each arrangement
+_ASKED = frozenset(("item", "attribute", "cell"))  # kinds of places whose content is compared
 _FLAGS = (bool, str, type(None))  # what a constant may be that makes way for another
 
 
@@ -32,10 +35,12 @@ class Store:
     function.
     """
 
-    __slots__ = ("key", "old", "path", "table")
+    __slots__ = ("exchanges", "key", "old", "path", "table", "takes")
 
     def __init__(self, table: Any, key: str | int | None, old: Any, path: str) -> None:
         self.table, self.key, self.old, self.path = table, key, old, path
+        self.exchanges = False  # whether what it gets stood in another one's place
+        self.takes: Held | None = None  # where that stood, if others will stand there
 
     @property
     def holder(self) -> Any:
@@ -50,9 +55,16 @@ class Store:
         return _content(self.table) if self.key is None else self.table.get(self.key, _NONE)
 
     @property
+    def given(self) -> Any:
+        """What the program puts there: what was made, or the object that stood somewhere."""
+        if self.exchanges:
+            return Fixed(self.value)
+        return self.value if self.takes is None else self.takes
+
+    @property
     def replaces(self) -> bool:
         """Whether a tensor, or a container, makes way: nobody tells those apart."""
-        return type(self.old) in (Tensor, list, tuple, dict)
+        return not self.exchanges and type(self.old) in (Tensor, list, tuple, dict)
 
 
 def _content(cell: Any) -> Any:
@@ -124,11 +136,13 @@ def _alike(value: Any, old: Any) -> bool:
 
 def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
     """Make the stores effects of the program; the path of one that cannot be."""
-    whole = [id(store.old) for store in stores if store.replaces]
+    stores = _made_anew(tracer, stores, reach)
+    whole = Counter([id(store.old) for store in stores if store.replaces])
     parts = [part for store in stores if store.replaces for part in _parts(store)]
     held = Counter([id(part.value) for part in parts])
     for store in stores:
-        if not _new(tracer, store) or whole.count(id(store.old)) > 1 or id(store.table) in held:
+        elsewhere = whole[id(store.old)] > 1 or id(store.old) in tracer.exchanges
+        if elsewhere or not _new(tracer, store) or id(store.table) in held:
             return store.path
         if store.replaces and not _reads(tracer, store, reach, held):
             return store.path
@@ -138,9 +152,42 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
     return None
 
 
+def _made_anew(tracer: Any, stores: list[Store], reach: Any) -> list[Store]:
+    """The stores but for exchanges, told which of them get what another one takes away."""
+    for store in _exchanges(stores, reach):
+        store.exchanges = True
+        tracer.exchanges.update((id(store.old), id(store.value)))
+    stores = [store for store in stores if not store.exchanges]
+    leaving = {id(x.old): Held(x.holder, x.key) for x in stores if type(x.old) is Tensor}
+    for store in stores:
+        store.takes = leaving.get(id(store.value)) if type(store.value) is Tensor else None
+    return stores
+
+
+def _exchanges(stores: list[Store], reach: Any) -> list[Store]:
+    """The stores that give each other what stood in their places: `a, b = b, a`.
+
+    Programs are for the objects that stood there, of which each call finds the next arrangement.
+    """
+    found = [x for x in stores if not isinstance(x.old, SCALARS) and x.old is not _NONE]
+    while True:  # until what stood in these places is what stands there now
+        old = Counter([id(x.old) for x in found])
+        new = Counter([id(x.value) for x in found])
+        rest = [x for x in found if new[id(x.old)] == 1 == old[id(x.value)]]
+        if len(rest) == len(found):
+            break
+        found = rest
+    places = {(id(x.container), x.key): x for x in reach.places if x.kind in _ASKED}
+    known = [places.get((id(x.table), x.key)) for x in found]
+    sure = all(place is not None and place.expected is x.old for place, x in zip(known, found))
+    return found if sure and len(found) <= _MOST else []
+
+
 def _new(tracer: Any, store: Store) -> bool:
     """Whether the value is of the kind that the next call makes too."""
     value = store.value
+    if store.takes is not None:  # a state makes way, and is kept as the last one
+        return True
     if isinstance(value, SCALARS):
         flag = type(value) in _FLAGS and isinstance(store.old, (*_FLAGS, Tensor))
         return store.old is _NONE or flag

@@ -89,6 +89,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         self.begin_promises()
         self.begin_pins()
         self.exchanged: dict[int, Tensor] = {}
+        self.exchanges: set[int] = set()  # objects that the call puts in each other's places
         self.held: dict[int, Any] = {}  # tensors that make way for others, and where they stood
         self._holders: dict[int, list[Tensor]] | None = None
 

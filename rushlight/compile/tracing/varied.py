@@ -75,6 +75,7 @@ class Varied:
             alone = [one for one in reach.places if one.expected is x] == [place]
             alone = alone and not reach.loose[id(x)]
             changed = id(x) in tracer.exchanged or id(x) in tracer.gradients
+            changed = changed or id(x) in tracer.exchanges
             if alone and _plain(x) and not changed and id(x) not in tracer.places:
                 self._vary(tracer, reach, place)
                 self._marks.add(mark)
