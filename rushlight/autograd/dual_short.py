@@ -18,6 +18,7 @@ from ..core.errors import Unfollowed
 from ..core.heavy import SWITCH
 from ..core.numbers import number
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
+from ..core.state import SMALL
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
 from .dual import Dual
 from .dual_choices import AT_ONCE, on_arrays
@@ -485,3 +486,4 @@ def apply_dual(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
 
 
 ARRAYS[Dual], SHORT_WAYS[Dual] = apply_dual, WAYS
+SMALL.duals.append((Dual, WAYS))

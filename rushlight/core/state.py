@@ -70,14 +70,15 @@ class Small:
     """Native functions for few numbers, once there are any (`swift.py`); None until then.
 
     `walk` goes along the tape from one entry on; `descend(x, g, rate)` takes g * rate from x, and
-    says whether it did.
+    says whether it did. `duals` are array classes of forward mode and the ways of ops on them.
     """
 
-    __slots__ = ("descend", "walk")
+    __slots__ = ("descend", "duals", "walk")
 
     def __init__(self) -> None:
         self.walk: Callable[..., Any] | None = None
         self.descend: Callable[..., bool] | None = None
+        self.duals: list[tuple[type, dict[Any, Any]]] = []
 
 
 SMALL = Small()

@@ -27,6 +27,8 @@ _BY = {"__add__": np.add, "__sub__": np.subtract, "__mul__": np.multiply,
 _OTHERS = ("__matmul__", "__pow__", "__lt__", "__le__", "__gt__", "__ge__")
 _OF_NUMBERS = frozenset({"__pow__"})  # whose evaluation takes numbers as they are
 _RULES = {"mul": "factors", "sub": "difference", "mean_squared_error": "squares"}
+_DUAL = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide}
+_ways: dict[tuple[type, Any], tuple[dict[Any, Any], Any, Any]] = {}
 _rules: dict[Any, tuple[Any, Any]] = {}
 _lock = threading.RLock()
 
@@ -54,6 +56,14 @@ def hasten() -> bool:
         for prim, (_, pull) in _rules.items():
             prim.pull = pull
         SMALL.walk, SMALL.descend = native.function("walk"), native.function("descend")
+        for kind, ways in SMALL.duals:
+            native.duals(kind)
+            for name, by in _DUAL.items():
+                prim = OPS[name].primitive
+                if (kind, prim) not in _ways:
+                    _ways[kind, prim] = ways, ways[prim], native.way(ways[prim], by)
+        for (_, prim), (ways, _, way) in _ways.items():
+            ways[prim] = way
     return True
 
 
@@ -71,3 +81,5 @@ def relent() -> None:
         for prim, (pull, _) in _rules.items():
             prim.pull = pull
         SMALL.walk = SMALL.descend = None
+        for (_, prim), (ways, way, _) in _ways.items():
+            ways[prim] = way

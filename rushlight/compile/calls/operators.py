@@ -63,7 +63,7 @@ def _facts() -> tuple[Any, ...]:
     return (
         Tensor, USUAL, EAGER_TYPES, WATCHED, CLOSED, PAUSED, STATE, "grad", np.ndarray, tuple,
         single, double, None, LEAF, tick.__self__, 0, True, False, -1.0, (), float, int, list,
-        "pull", np.asarray, Exception,
+        "pull", np.asarray, Exception, *(None,) * 4, "alive",
     )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class Operators:
         facts = _facts()
         assert len(facts) == len(FACTS)
         self._words = np.array([id(fact) for fact in facts], np.int64)
+        self._words[FACTS.index("dual")] = 0  # no object's class
         self._ways = np.zeros((PLACES, len(WAYS)), np.int64)
         _lasting.append((facts, self._words, self._ways))
         llvm.symbol("facts", self._words.ctypes.data)
@@ -122,6 +123,21 @@ class Operators:
         words = np.array([id(prim.pull)], np.int64)
         _lasting.append((prim.pull, words))
         made = self._definition(f"{kind}_rule", f"pull_{prim.name}", _FASTCALL, None)
+        return self._new(ctypes.addressof(made), words.ctypes.data, None)
+
+    def duals(self, kind: type) -> None:
+        """From now on a class of arrays that have `a`, `t` and `level` is known."""
+        first = FACTS.index("dual")
+        places = [slot_of(name, kind) or 0 for name in ("a", "t", "level")]
+        self._words[first + 1 : first + 4] = places
+        self._words[first] = id(kind) if all(places) else 0
+        _lasting.append(kind)
+
+    def way(self, python: Callable[..., Any], evaluate: Any) -> Any:
+        """The built-in function that stands for how an op on duals is done."""
+        words = np.array([id(python), 0, 0, kernel(_KERNELS[evaluate])], np.int64)
+        _lasting.append((python, words))
+        made = self._definition("dual_way", "way", _FASTCALL, None)
         return self._new(ctypes.addressof(made), words.ctypes.data, None)
 
     def function(self, name: str) -> Any:

@@ -31,11 +31,12 @@ def _word(address: int) -> int:
 
 
 @functools.cache
-def slot_of(name: str) -> int | None:
-    """Where a Tensor keeps `_array` or `_entry`; None if it cannot be found."""
-    x, y = Tensor.__new__(Tensor), Tensor.__new__(Tensor)
+def slot_of(name: str, kind: type = Tensor) -> int | None:
+    """Where an object of a class, Tensor's, keeps an attribute; None if it cannot be found."""
+    x, y = object.__new__(kind), object.__new__(kind)
     mark, other = object(), object()
-    x._array = y._array = x._entry = y._entry = None
+    if kind is Tensor:
+        x._array = y._array = x._entry = y._entry = None
     setattr(x, name, mark)
     setattr(y, name, other)
     for offset in range(16, 96, 8):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .operators_back import BACK
+from .operators_dual import DUAL
 from .operators_kernels import KERNELS, kernels
 from .operators_objects import OBJECTS
 from .operators_text import HEAD, ITEMS, KIND, PLACES, TYPE, WAYS, facts, load, need, ways
@@ -102,16 +103,22 @@ alone:
 {load("a", "x", "ARRAY")}{load("ex", "x", "ENTRY")}{need("hasa", "ne ptr %a, null")}\
 {need("hase", "ne ptr %ex, null")}\
   %isreal = call i1 @real(ptr %a)
-  br i1 %isreal, label %other, label %no
-other:
   %number = ptrtoint ptr %kernel to i64
   %how = ptrtoint ptr %keeps to i64
+  br i1 %isreal, label %other, label %perhaps
+perhaps:
+  %duals = call ptr @dual(ptr %x, ptr %y, i64 %number)
+  %unmade0 = icmp eq ptr %duals, null
+  br i1 %unmade0, label %no, label %dualled
+dualled:
+  ret ptr %duals
+other:
   %also = call i1 @plain(ptr %y)
   br i1 %also, label %tensors, label %single
 tensors:
 {load("b", "y", "ARRAY")}{load("ey", "y", "ENTRY")}{need("hasb", "ne ptr %b, null")}\
 {need("hasf", "ne ptr %ey, null")}{load("typeb", "b", TYPE)}\
-{need("isarray", "eq ptr %typeb, %array")}{load("ka", "a", KIND)}{load("kb", "b", KIND)}\
+{need("isarray", "eq ptr %typeb, %array", "perhaps")}{load("ka", "a", KIND)}{load("kb", "b", KIND)}\
 {need("onekind", "eq ptr %ka, %kb")}\
   br label %compute
 single:
@@ -192,6 +199,6 @@ def kernel(op: str) -> int:
 
 def text(array: int, entry: int) -> str:
     """The whole module, for tensors that keep their array and entry at these places."""
-    made = "".join((OBJECTS, _WRAP, _CALLED, _BINARY, BACK, WALK))
+    made = "".join((OBJECTS, _WRAP, _CALLED, _BINARY, DUAL, BACK, WALK))
     made = made.replace("i64 ARRAY\n", f"i64 {array}\n").replace("i64 ENTRY\n", f"i64 {entry}\n")
     return "".join((HEAD, kernels(), made, _doors()))

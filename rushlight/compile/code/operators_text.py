@@ -15,6 +15,7 @@ PLACES = 16  # functions there may be of either kind
 FACTS: Sequence[str] = (
     "tensor usual eager watched closed paused state grad array tuple single double none leaf"
     " counter zero true false minus nothing float int list pull asarray error"
+    " dual dualvalue dualtangent duallevel living"
 ).split()
 WAYS: Sequence[str] = "python evaluate prim kernel keeps".split()
 FUNCTIONS: Sequence[str] = (

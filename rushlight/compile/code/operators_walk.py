@@ -48,7 +48,7 @@ alike:
   %n = call i64 @size(ptr %total)
   %m = call i64 @size(ptr %found)
 {need("equal", "eq i64 %n, %m")}{need("few", "sge i64 %n, 0")}\
-  %ends = call i1 @ends(ptr %total, ptr %found)
+  %ends = call i1 @same(ptr %total, ptr %found)
 {load("datat", "total", DATA)}{load("dataf", "found", DATA)}\
   %wide = icmp eq ptr %kt, %double
   %bits = zext i1 %wide to i64
