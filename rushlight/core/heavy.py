@@ -6,6 +6,10 @@ what `name` stands for, a formula in ops or the op of that name, and every call 
 it: equal calls give equal results, to the last bit. What cannot be made stays with NumPy, as do
 new forms once there are LIMIT, or ALIKE that differ in sizes only. A process that never meets a
 large array loads nothing.
+
+Single passes, where NumPy takes one number at a time, have one function for all forms, of addresses
+(`compile/code/passes.py`): it does to the last bit what the NumPy code beside its call does, which
+runs where there is none.
 """
 
 from __future__ import annotations
@@ -19,11 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from .memory import empty, keep_freed
 from .state import STATE
 
 LEAST = 4096  # elements of the first operand from which a program pays; fewer are for reading
 LIGHT = 1 << 16  # the same where there is little to do for an element
 LIMIT = 1024  # forms that are settled: lengths that never come again shall not cost more
+LONG = 1 << 15  # elements from which on single passes are native
 ALIKE = 16  # of those, forms of one kind: batches of as many sizes, sequences of as many lengths
 
 ndarray = np.ndarray
@@ -204,3 +210,63 @@ def forget() -> None:
     """Settle all forms anew."""
     FORMS.clear()
     _counts.clear()
+
+
+# --- Single passes -------------------------------------------------------------------------------
+
+PASSES = Pieces("passes")
+_HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+_LETTERS = {_SINGLE: "f", np.dtype(np.float64): "d"}
+_HALVINGS = {(_SINGLE, _HALF): "to_half", (_HALF, _SINGLE): "from_half"}
+
+
+def one_pass(name: str, size: int, kind: np.dtype | None = None) -> Any:
+    """The function of that name for `size` numbers, of a type if it has several; or None."""
+    letter = "" if kind is None else _LETTERS.get(kind)
+    if size < LONG or letter is None:
+        return None
+    found = PASSES.found
+    if found is None:
+        return None
+    keep_freed()
+    return found.get(name, letter)
+
+
+def _in_order(x: ndarray) -> bool:
+    return x.size > 0 and type(x) is ndarray and x.flags.c_contiguous and x.flags.aligned
+
+
+def pass_over(name: str, x: ndarray) -> Any:
+    """The function of that name for an array in order of memory; or None."""
+    return one_pass(name, x.size, x.dtype) if x.size >= LONG and _in_order(x) else None
+
+
+def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
+    """A float32 array as float16, or the other way round."""
+    name = _HALVINGS.get((x.dtype, kind)) if x.size >= LONG else None
+    run = one_pass(name, x.size) if name and _in_order(x) else None
+    if run is None:
+        return None
+    y = empty(x.shape, kind)
+    run(x.ctypes.data, y.ctypes.data, x.size)
+    return y
+
+
+def along_rows(name: str, x: ndarray) -> ndarray | None:
+    """What the function makes of each row of an array: another row."""
+    run = pass_over(name, x)
+    if run is None:
+        return None
+    y, count = empty(x.shape, x.dtype), x.shape[-1]
+    run(x.ctypes.data, y.ctypes.data, x.size // count, count)
+    return y
+
+
+def of_rows(name: str, x: ndarray) -> ndarray | None:
+    """What the function makes of each row of an array: a number."""
+    run = pass_over(name, x)
+    if run is None:
+        return None
+    y = np.empty(x.shape[:-1], x.dtype)
+    run(x.ctypes.data, y.ctypes.data, y.size, x.shape[-1])
+    return y

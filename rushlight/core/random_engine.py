@@ -23,9 +23,12 @@ from . import random_draws as draws
 from . import random_rejection as rejection
 from .dtypes import part_of
 from .errors import fail
+from .heavy import along_rows
 from .numbers import number
 from .random_draws import Array
 from .random_places import (
+    FEW_SAMPLES,
+    below_shares,
     check_bounds,
     check_continuous,
     check_integers,
@@ -416,11 +419,15 @@ class Engine(Stream):
     def _multinomial_replaced(self, p: Array, num_samples: int) -> Array:
         """Search each uniform number in the cumulated weights of its row."""
         exact = p if p.dtype == np.float64 else p.astype(np.float32)
-        rows = np.cumsum(np.atleast_2d(exact), axis=-1)
-        check_rows(np.atleast_2d(exact), rows[:, -1])
+        weights = np.atleast_2d(exact)
+        rows = along_rows("running_sums", weights)
+        rows = np.cumsum(weights, axis=-1) if rows is None else rows
+        check_rows(weights, rows[:, -1])
+        unit = self.doubles(rows.shape[0] * num_samples).reshape(-1, num_samples)
+        if len(rows) > FEW_SAMPLES > num_samples:
+            return below_shares(rows, unit).reshape(*p.shape[:-1], num_samples)
         rows /= rows[:, -1:].copy()
         rows[:, -1] = 1
-        unit = self.doubles(rows.shape[0] * num_samples).reshape(-1, num_samples)
         found = [row.searchsorted(u) for row, u in zip(rows.astype(np.float64), unit)]
         return np.reshape(found, (*p.shape[:-1], num_samples)).astype(np.int64, copy=False)
 

@@ -41,6 +41,9 @@ _KINDS = {"float16": "half", "bfloat16": "half", "float32": "single", "float64":
           "complex128": "complex"}  # fmt: skip
 
 
+FEW_SAMPLES = 32  # of each row, which are found for all rows at once
+
+
 @functools.cache
 def name_of(dtype: np.dtype) -> str:
     """NumPy's name of a dtype, which it composes anew (and slowly) each time it is asked."""
@@ -260,6 +263,8 @@ def check_weights(p: Array) -> None:
 
 def check_rows(p: Array, sums: Array) -> None:
     """Refuse weights that the search in cumulated weights cannot take."""
+    if p.size and p.min() >= 0 and p.max() < np.inf and sums.min() > 0:
+        return
     start = "invalid multinomial distribution "
     for row, total in zip(p, sums):
         bad = row[~((row >= 0) & (row < np.inf))]
@@ -268,6 +273,23 @@ def check_rows(p: Array, sums: Array) -> None:
             raise fail(RuntimeError, f"{start}(encountering probability entry {what})")
         if not total > 0:
             raise fail(RuntimeError, f"{start}(sum of probabilities <= 0)")
+
+
+def below_shares(rows: Array, unit: Array) -> Array:
+    """How many shares of its row, cumulated weights over the last of them, lie below each number.
+
+    All numbers are searched at once, by steps that are halved; the last share is 1.
+    """
+    size, totals = rows.shape[-1], rows[:, -1:]
+    starts = np.arange(0, rows.size, size)[:, None]
+    found = np.zeros(unit.shape, np.int64)
+    step = 1 << (size - 1).bit_length() >> 1
+    while step:
+        place = found + (step - 1)
+        shares = rows.reshape(-1).take(starts + np.minimum(place, size - 1)) / totals
+        found += step * ((place < size - 1) & (shares < unit))
+        step >>= 1
+    return found
 
 
 def first_of_race(race: Array, count: int) -> Array:

@@ -11,9 +11,10 @@ import numpy as np
 from ..core import dtypes, shapes
 from ..core.dispatch import named, scalar_type_name, wrap_array
 from ..core.errors import fail
-from ..core.inplace import in_place, refuse_leaf
+from ..core.inplace import in_place, memory, refuse_leaf
+from ..core.numbers import held
 from ..core.overrides import kin
-from ..core.tape import PRIM, mark_written
+from ..core.tape import PRIM, mark_quietly, mark_written
 from ..core.tensor import Tensor, wrap
 from ..core.values import like
 from ..ops import structure as s
@@ -167,7 +168,15 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
             [0., 5.],
             [0., 0.]])
     """
-    return _filled_diagonal(self, fill_value, wrap)
+    a: Any = None
+    if self._entry is None and self._base is None and type(fill_value) in (int, float, bool):
+        a = memory(self)  # nothing to refuse or to record
+    if type(a) is not np.ndarray or a.ndim != 2 or wrap or not a.flags.c_contiguous:
+        return _filled_diagonal(self, fill_value, wrap)
+    rows, columns = a.shape
+    a.reshape(-1)[: min(rows, columns) * columns : columns + 1] = held(fill_value, a.dtype)
+    (mark_quietly if self._silent else mark_written)(a)
+    return self
 
 
 def _diagonal_filled(input: Tensor, value: Any, around: bool) -> Tensor:

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core import heavy
+from ..core.memory import empty
+
 _GROUP = {"d": 4, "f": 8}  # as many as fill 32 bytes
 
 
@@ -25,6 +28,11 @@ def stepped(start: Any, step: Any, counts: np.ndarray) -> np.ndarray:
     total = start + large
     moved = total - start
     return total + (((start - (total - moved)) + (large - moved)) + small)
+
+
+def _tame(step: Any) -> bool:
+    """Whether products with a step stay finite, where they are rounded once."""
+    return bool(np.isfinite(step)) and abs(step) <= 1e38
 
 
 def _from_both_ends(first: Any, last: Any, step: Any, steps: int) -> np.ndarray:
@@ -49,6 +57,11 @@ def spaced(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
     work = np.dtype(np.float64) if kind.kind in "iu" else kind
     first, last = work.type(first), work.type(last)
     step = (last - first) / work.type(max(steps - 1, 1))
+    native = heavy.one_pass("spaced", steps, work) if _tame(step) else None
+    if native is not None:
+        values = empty((steps,), work)
+        native(values.ctypes.data, first, last, step, steps)
+        return values.astype(kind, copy=False)
     return _from_both_ends(first, last, step, steps).astype(kind)
 
 
@@ -64,12 +77,22 @@ def powers(start: Any, end: Any, steps: int, base: float, kind: np.dtype) -> np.
         front = first.astype(work) + step * places
         back = last.astype(work) - step * (steps - 1 - places)
         exponents = np.where(places < max(steps // 2, steps == 1), front, back)
+        native = heavy.one_pass("powers", steps) if work.kind == "f" else None
+        if native is not None:
+            values = empty((steps,), work)
+            native(values.ctypes.data, exponents.ctypes.data, root, steps)
+            return values.astype(kind)
         # one by one: the C library's power, where NumPy's own of arrays may differ in the last bit
         return np.array([root**x for x in exponents], work).astype(kind)
 
 
 def counted(start: Any, step: Any, length: int, kind: np.dtype) -> np.ndarray:
     """`arange` of fractions: from the start of each full pair of groups, then one by one."""
+    native = heavy.one_pass("counted", length, kind) if _tame(step) else None
+    if native is not None:
+        values = empty((length,), kind)
+        native(values.ctypes.data, start, step, length)
+        return values
     places = np.arange(length, dtype=np.int64)
     work = np.dtype(np.float64) if kind.itemsize >= 4 else np.dtype(np.float32)
     first, by, group = work.type(start), work.type(step), _GROUP.get(kind.char, 16)

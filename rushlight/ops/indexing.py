@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import heavy
 from ..core.families import general, linear
 from .structure import reshape, sum_to, zero_like
 
@@ -96,6 +97,11 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     if width == 1:
         np.add.at(y, flat, g)
         return
+    native = heavy.one_pass("add_rows", g.size, y.dtype) if g.dtype == y.dtype else None
+    if native is not None:
+        flat, g = np.ascontiguousarray(flat), np.ascontiguousarray(g)
+        native(y.ctypes.data, flat.ctypes.data, g.ctypes.data, flat.size, width)
+        return
     columns, step = counted(width), max(1, _PIECE // max(1, width))
     for start in range(0, flat.size, step):
         places = flat[start : start + step, None] * width + columns
@@ -118,11 +124,22 @@ add_at = linear("add_at", eval=_add_at, adjoint=lambda g, x, shape, key: index(g
 
 def _put(x: np.ndarray, value: np.ndarray, key: Key, accumulate: bool) -> np.ndarray:
     y = x.copy()
-    if accumulate:
+    if accumulate and value.size >= heavy.LONG and _whole_rows(y, value, key):
+        add_rows(y, key[0], value)
+    elif accumulate:
         np.add.at(y, key, value)
     else:
         y[key] = value.reshape(()) if value.size == 1 else value
     return y
+
+
+def _whole_rows(y: np.ndarray, value: np.ndarray, key: Key) -> bool:
+    """Whether each place of one array of places has a row of values of its own."""
+    rows = key[0]
+    if len(key) > 1 or type(rows) is not np.ndarray or rows.dtype.char != "l":
+        return False
+    fits = value.shape == (*rows.shape, *y.shape[1:])
+    return fits and y.flags.c_contiguous and within(rows, len(y))
 
 
 def _put_vjp(g: Any, y: Any, x: Any, value: Any, key: Key, accumulate: bool) -> Any:

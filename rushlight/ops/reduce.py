@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, heavy
 from ..core.dispatch import not_implemented
 from ..core.errors import warn_of_nothing
 from ..core.families import general, linear, plain
@@ -123,10 +123,19 @@ def _added(x: np.ndarray, dim: int, keep: bool) -> np.ndarray:
 def row_extremes(ufunc: Any, x: np.ndarray, dims: Dims, keep: bool) -> Any:
     """ufunc.reduce of a maximum or minimum; of many short rows a column at a time."""
     if x.size < MANY or not short_rows(x, dims, 16):
-        return ufunc.reduce(x, dims, None, None, keep)
+        return _long_extremes(ufunc, x, dims, keep)
     y = ufunc(x[..., 0], x[..., 1])
     for place in range(2, x.shape[-1]):
         ufunc(y, x[..., place], out=y)
+    return y[..., None] if keep else y
+
+
+def _long_extremes(ufunc: Any, x: np.ndarray, dims: Dims, keep: bool) -> Any:
+    y = None
+    if x.size >= heavy.LONG and x.ndim > 1 and dims == (x.ndim - 1,):
+        y = heavy.of_rows("amax" if ufunc is np.maximum else "amin", x)
+    if y is None:
+        return ufunc.reduce(x, dims, None, None, keep)
     return y[..., None] if keep else y
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core import heavy
 from ..core.families import general, linear
+from ..core.memory import empty
 from ..core.tape import PARAMS
 from ..core.values import some
 from .elementwise import where
@@ -25,11 +27,18 @@ def _summing(x: np.ndarray) -> np.ndarray:
     return x.astype(np.int64) if x.dtype.kind in "iub" else x
 
 
+_NATIVE = {np.add: "running_sums", np.multiply: "running_products"}
+
+
 def _running(ufunc: Any, x: np.ndarray, dim: int) -> np.ndarray:
     if not x.ndim:
         return x.copy()
     if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
         return row_major(ufunc.accumulate(x.astype(np.float32), dim)).astype(x.dtype)
+    if dim == x.ndim - 1:
+        y = heavy.along_rows(_NATIVE[ufunc], x) if ufunc in _NATIVE else None
+        if y is not None:
+            return y
     if not short_rows(x, (dim,), 16):
         return row_major(ufunc.accumulate(x, dim))
     y = np.empty_like(x)
@@ -100,6 +109,11 @@ cumprod = general("cumprod", eval=lambda x, dim: _running(np.multiply, _summing(
 
 def _by_halves(x: np.ndarray) -> np.ndarray:
     """Products along the last dimension: NumPy multiplies one number after the other."""
+    native = heavy.pass_over("products", x) if x.ndim > 1 else None
+    if native is not None:
+        y, scratch = np.empty(x.shape[:-1], x.dtype), np.empty(x.shape[-1], x.dtype)
+        native(x.ctypes.data, y.ctypes.data, scratch.ctypes.data, y.size, x.shape[-1])
+        return y
     while (size := x.shape[-1]) > 8:
         half = size // 2
         y = x[..., :half] * x[..., half : 2 * half]
@@ -151,6 +165,13 @@ def _running_extremum(name: str, ufunc: Any) -> Any:
     def evaluate(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray]:
         if not x.ndim:
             return x.copy(), np.zeros((), np.int64)
+        native = heavy.pass_over(name, x) if dim == x.ndim - 1 else None
+        if native is not None:
+            y, places = empty(x.shape, x.dtype), empty(x.shape, np.dtype(np.int64))
+            size = x.shape[-1]
+            arrays = (x.ctypes.data, y.ctypes.data, places.ctypes.data)
+            native(*arrays, x.size // size, size)
+            return y, places
         y = ufunc.accumulate(x, dim)
         here = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - 1 - dim))
         hit = x == y

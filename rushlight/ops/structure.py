@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes
+from ..core import dtypes, heavy
 from ..core.cuts import note_cut, pass_on
 from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail, say_what_is_discarded
@@ -34,7 +34,8 @@ def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
         y = dense_like(x, kind)
         np.copyto(y, x, casting="unsafe")
         return y
-    return x.astype(kind)
+    y = heavy.halves(x, kind) if x.size >= heavy.LONG else None
+    return x.astype(kind) if y is None else y
 
 
 _cast = linear(

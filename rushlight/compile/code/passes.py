@@ -1,0 +1,283 @@
+"""Native code for single passes over large arrays, which NumPy takes one number at a time.
+
+Each is there for float32 and float64, with the letter of the type at its end:
+
+- `running_sums`, `running_products`, `cummax`, `cummin`: along rows, with places for the latter;
+- `amax`, `amin`, `products`: of each row, the last by halves as `ops/scan.py` takes them;
+- `add_rows`: rows added at places, one after the other;
+- `counted`, `spaced`: evenly spaced numbers, rounded as `functions/sequences.py` says.
+
+`powers` raises a number as the C library does, `to_half` and `from_half` are there for float32.
+Results are those of NumPy, to the last bit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import llvm
+from .emit import F32, F64, I64, PTR, Function, Module, Type, Value, vector
+from .scalar import Emitter
+from .variables import Variable, during
+
+_TOGETHER = 4  # rows side by side, where each number waits for the one before
+_SMALL = 8  # numbers of a row that are multiplied one after the other
+_FLOATS = (("f", F32, 16), ("d", F64, 8))
+Body = Callable[[Function, Type, int], None]
+
+
+def _rows(f: Function, one: Callable[[Value, int], None]) -> None:
+    """`one(row, count)` for so many rows at a time, and for those that are left."""
+    rows = f.arguments[-2]
+    whole = f.bit_and(rows, -_TOGETHER)
+    for start, stop, count in ((0, whole, _TOGETHER), (whole, rows, 1)):
+        with f.loop(start, stop, count) as loop:
+            one(loop.index, count)
+
+
+def _running(op: str) -> Body:
+    def write(f: Function, of: Type, lanes: int) -> None:
+        x, out, _, n = f.arguments
+
+        def one(row: Value, count: int) -> None:
+            firsts = [f.mul(f.add(row, k), n) for k in range(count)]
+            now = [f.load(of, x, first) for first in firsts]
+            for value, first in zip(now, firsts):
+                f.store(value, out, first)
+            with f.loop(1, n, 1, carry=now) as loop:
+                after = []
+                for value, first in zip(loop.carried, firsts):
+                    place = f.add(first, loop.index)
+                    after.append(f.binary(op, value, f.load(of, x, place)))
+                    f.store(after[-1], out, place)
+                loop.next(*after)
+
+        _rows(f, one)
+
+    return write
+
+
+def _running_extremum(sign: str) -> Body:
+    """The largest so far; its place is the last that equals it, or holds nan."""
+
+    def write(f: Function, of: Type, lanes: int) -> None:
+        x, out, places, _, n = f.arguments
+
+        def one(row: Value, count: int) -> None:
+            firsts = [f.mul(f.add(row, k), n) for k in range(count)]
+            begin = [f.load(of, x, first) for first in firsts]
+            zeros = [f.constant(0, I64)] * count
+            with f.loop(0, n, 1, carry=[*begin, *zeros]) as loop:
+                best, held = [], []
+                for k, first in enumerate(firsts):
+                    old, place = loop.carried[k], f.add(first, loop.index)
+                    new = f.load(of, x, place)
+                    # new is nan, or neither is and it is not behind: one comparison turned round
+                    ordered = f.compare(sign + "=", new, old)
+                    hit = f.bit_or(ordered, f.compare("!=", new, new))
+                    differs = f.bit_and(hit, f.compare("!=", new, old))  # 0 is not -0
+                    taken = f.select(differs, new, old)
+                    at = f.select(hit, loop.index, loop.carried[count + k])
+                    f.store(taken, out, place)
+                    f.store(at, places, place)
+                    best.append(taken)
+                    held.append(at)
+                loop.next(*best, *held)
+
+        _rows(f, one)
+
+    return write
+
+
+def _extremum(op: str) -> Body:
+    def write(f: Function, of: Type, lanes: int) -> None:
+        x, out, rows, n = f.arguments
+        choose = getattr(Emitter(f), op)
+        with f.loop(0, rows, 1) as loop:
+            row = f.at(x, f.mul(loop.index, n), of)
+
+            def step(index: Value, mask: Value | None, held: list[Value]) -> Sequence[Value]:
+                new = f.load(of.wide(lanes), row, index, mask)
+                found = choose(held[0], new)
+                return [found if mask is None else f.select(mask, found, held[0])]
+
+            (best,) = f.vectors(0, n, lanes, step, [f.splat(f.load(of, row), lanes)])
+            width = lanes
+            while width > 1:
+                width //= 2
+                high = [*range(width, 2 * width), *[-1] * (lanes - width)]
+                best = choose(best, f.shuffle(best, None, high))
+            f.store(f.extract(best, 0), out, loop.index)
+
+    return write
+
+
+def _products(f: Function, of: Type, lanes: int) -> None:
+    """The second half times the first, again and again, until few are left."""
+    x, out, scratch, rows, n = f.arguments
+    with f.loop(0, rows, 1) as loop:
+        row = f.at(x, f.mul(loop.index, n), of)
+        size, source = Variable(f, n), Variable(f, row, PTR)
+
+        def halve(size: Variable = size, source: Variable = source) -> None:
+            half, old = f.ashr(size.get(), 1), source.get()
+
+            def step(index: Value, mask: Value | None, _: Any) -> None:
+                low = f.load(of.wide(lanes), old, index, mask)
+                high = f.load(of.wide(lanes), old, f.add(index, half), mask)
+                f.store(f.mul(low, high), scratch, index, mask)
+
+            last = f.load(of, old, f.sub(size.get(), 1))
+            f.vectors(0, half, lanes, step)
+            with f.if_(f.compare("!=", f.bit_and(size.get(), 1), 0)):
+                f.store(f.mul(f.load(of, scratch), last), scratch)
+            size.set(half)
+            source.set(scratch)
+
+        def more(size: Variable = size) -> Value:
+            return f.compare(">", size.get(), _SMALL)
+
+        during(f, more, halve)
+        few = source.get()
+        with f.loop(1, size.get(), 1, carry=[f.load(of, few)]) as inner:
+            inner.next(f.mul(inner.carried[0], f.load(of, few, inner.index)))
+        f.store(inner.results[0], out, loop.index)
+
+
+def _add_rows(f: Function, of: Type, lanes: int) -> None:
+    y, places, g, count, width = f.arguments
+    with f.loop(0, count, 1) as loop:
+        to = f.at(y, f.mul(f.load(I64, places, loop.index), width), of)
+        start = f.at(g, f.mul(loop.index, width), of)
+
+        def step(index: Value, mask: Value | None, _: Any) -> None:
+            wide = of.wide(lanes)
+            total = f.add(f.load(wide, to, index, mask), f.load(wide, start, index, mask))
+            f.store(total, to, index, mask)
+
+        f.vectors(0, width, lanes, step)
+
+
+def _numbers(f: Function, index: Value, lanes: int) -> Value:
+    """index, index + 1, ... as float64."""
+    whole = f.add(f.splat(index, lanes), f.steps(I64.wide(lanes)))
+    return f.convert("sitofp", whole, "float64")
+
+
+def _narrowed(f: Function, x: Value, of: Type) -> Value:
+    return x if of.name == "float64" else f.convert("fptrunc", x, of.name)
+
+
+def _widened(f: Function, x: Value, of: Type) -> Value:
+    return x if of.name == "float64" else f.convert("fpext", x, "float64")
+
+
+def _counted(f: Function, of: Type, lanes: int) -> None:
+    """From the beginning of each group, where groups come in pairs, then one by one."""
+    out, start, step, count = f.arguments
+    group = lanes // 2
+    begin, by = f.splat(start, group), f.splat(step, group)
+    inner = f.convert("sitofp", f.steps(I64.wide(group)), "float64")
+    whole = f.bit_and(count, -2 * group)
+    with f.loop(0, whole, group) as loop:
+        at = f.splat(f.convert("sitofp", loop.index, "float64"), group)
+        first = f.intrinsic("fma", by, at, begin)
+        first = _widened(f, _narrowed(f, first, of), of)
+        f.store(_narrowed(f, f.intrinsic("fma", by, inner, first), of), out, loop.index)
+    with f.loop(whole, count, 1) as loop:
+        value = f.intrinsic("fma", step, f.convert("sitofp", loop.index, "float64"), start)
+        f.store(_narrowed(f, value, of), out, loop.index)
+
+
+def _spaced(f: Function, of: Type, lanes: int) -> None:
+    """The first half from the first number, the rest from the last, backwards."""
+    out, first, last, step, count = f.arguments
+    half = f.ashr(count, 1)
+    back = f.neg(step)
+
+    def line(index: Value, mask: Value | None, begin: Value, by: Value, turned: bool) -> None:
+        at = _numbers(f, index, 8)
+        if turned:
+            end = f.convert("sitofp", f.sub(count, 1), "float64")
+            at = f.sub(f.splat(end, 8), at)
+        begin, by = f.splat(begin, 8), f.splat(by, 8)
+        # of float32 the product is exact, and so the sum is rounded as NumPy rounds it
+        exact = of.name == "float32"
+        value = f.add(begin, f.mul(by, at)) if exact else f.intrinsic("fma", by, at, begin)
+        f.store(_narrowed(f, value, of), out, index, mask)
+
+    f.vectors(0, half, 8, lambda index, mask, _: line(index, mask, first, step, False))
+    f.vectors(half, count, 8, lambda index, mask, _: line(index, mask, last, back, True))
+
+
+def _powers(f: Function) -> None:
+    out, exponents, root, count = f.arguments
+    with f.loop(0, count, 1) as loop:
+        value = f.call("pow", F64, root, f.load(F64, exponents, loop.index))
+        f.store(value, out, loop.index)
+
+
+def _halves(f: Function, to: bool) -> None:
+    """Between float32 and float16, which the words of the IR leave out."""
+    x, out, count = f.arguments
+    lanes = 16
+    single, word, half = F32.wide(lanes), vector("uint16", lanes), f"<{lanes} x half>"
+
+    def step(index: Value, mask: Value | None, _: Any) -> None:
+        if to:
+            value = f.load(single, x, index, mask)
+            cut = f.emit(word, f"fptrunc {value.typed} to {half}")
+            bits = f.emit(word, f"bitcast {half} {cut.name} to {word.text}")
+            f.store(bits, out, index, mask)
+        else:
+            bits = f.emit(word, f"bitcast {f.load(word, x, index, mask).typed} to {half}")
+            f.store(f.emit(single, f"fpext {half} {bits.name} to {single.text}"), out, index, mask)
+
+    f.vectors(0, count, lanes, step)
+
+
+_PLACES, _NUMBERS = ctypes.c_void_p, ctypes.c_int64
+_EACH: dict[str, tuple[str, Body]] = {  # arguments: p is an array, i a count, d a number
+    "running_sums": ("ppii", _running("add")), "running_products": ("ppii", _running("mul")),
+    "cummax": ("pppii", _running_extremum(">")), "cummin": ("pppii", _running_extremum("<")),
+    "amax": ("ppii", _extremum("max")), "amin": ("ppii", _extremum("min")),
+    "products": ("pppii", _products), "add_rows": ("pppii", _add_rows),
+    "counted": ("pddi", _counted), "spaced": ("pdddi", _spaced),
+}  # fmt: skip
+_FUSED = ("counted", "spaced")  # what rounds a product and its sum once
+_TYPES = {"p": PTR, "i": I64, "d": F64}
+_KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
+
+
+class Passes:
+    """The functions by name; None for what the processor has no instruction for."""
+
+    def __init__(self) -> None:
+        target = llvm.target()
+        module = Module(target)
+        module.declare("pow", F64, [F64, F64])
+        made: dict[str, str] = {}
+
+        def function(name: str, spelt: str) -> Function:
+            made[name] = spelt
+            arguments = [(f"{kind}{k}", _TYPES[kind]) for k, kind in enumerate(spelt)]
+            return module.function(name, arguments)
+
+        for name, (spelt, write) in _EACH.items():
+            for letter, of, lanes in _FLOATS if target.fma or name not in _FUSED else ():
+                write(function(f"{name}_{letter}", spelt), of, lanes)
+        _powers(function("powers", "ppdi"))
+        if target.fma:  # processors with the one have the other
+            for name, to in (("to_half", True), ("from_half", False)):
+                _halves(function(name, "ppi"), to)
+        self._code = code = llvm.compile(module.text())
+        self._functions = {
+            name: ctypes.CFUNCTYPE(None, *(_KINDS[kind] for kind in spelt))(code.address(name))
+            for name, spelt in made.items()
+        }
+
+    def get(self, name: str, letter: str = "") -> Any:
+        """A function by its name and the letter of a type; None where there is none."""
+        return self._functions.get(f"{name}_{letter}" if letter else name)
