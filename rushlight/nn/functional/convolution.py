@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import rushlight as rl
@@ -31,6 +32,38 @@ def tuple_of(value: Any, dims: int, name: str) -> Sizes:
             f" convolution dimensions, but got {name}={list(found)}"
         )
     return found
+
+
+def _usual(dims: int, input: Tensor, weight: Tensor, bias: Any, numbers: Any, groups: Any) -> Any:
+    """Stride, padding and dilation as tuples, where no check has something to say; else None."""
+    for one in numbers:
+        if type(one) is not int and not (type(one) is tuple and all(type(i) is int for i in one)):
+            return None
+    a, b = input._array, weight._array
+    own = None if bias is None else bias._array
+    if type(groups) is not int or a.dtype is not b.dtype or a.dtype.kind == "c":
+        return None
+    if own is not None and own.dtype is not a.dtype:
+        return None
+    return _sound(dims, a.shape, b.shape, own if own is None else own.shape, *numbers, groups)
+
+
+@lru_cache(512)
+def _sound(
+    dims: int, size: Sizes, kernels: Sizes, bias: Any, stride: Any, padding: Any, dilation: Any,
+    groups: int,
+) -> Any:  # fmt: skip
+    steps = [(one,) * dims if type(one) is int else one for one in (stride, padding, dilation)]
+    if not len(size) == len(kernels) == dims + 2 or any(len(one) != dims for one in steps):
+        return None
+    stride, padding, dilation = steps
+    if min(*stride, *dilation, *kernels, groups, size[1]) < 1 or min(padding) < 0:
+        return None
+    if size[1] != kernels[1] * groups or kernels[0] % groups or bias not in (None, kernels[:1]):
+        return None
+    reach = zip(size[2:], kernels[2:], padding, dilation)
+    fits = all(d * (k - 1) + 1 <= i + 2 * p for i, k, p, d in reach)
+    return (stride, padding, dilation) if fits else None
 
 
 def _check_rank(
@@ -248,6 +281,13 @@ def _empty(input: Tensor, weight: Tensor, bias: Any, shape: Sizes) -> Tensor:
 def _checked(
     function: Any, dims: int, name: str, input: Tensor, weight: Tensor, bias: Any, *rest: Any
 ) -> Tensor:
+    usual = None
+    if function is _convolve and input._array.flags.c_contiguous:
+        usual = _usual(dims, input, weight, bias, rest[:3], rest[3])
+    if usual is not None:
+        if bias is None:
+            return n.convolution(input, weight, *usual, rest[3])
+        return n.convolution_bias(input, weight, bias, *usual, rest[3])
     _check_rank(input, weight, dims, name, rest[0], rest[1])
     if not input._array.flags.c_contiguous and lies_channels_last(input._array) and keep():
         return getattr(rl.nn.functional, name)(input, weight, bias, *rest)  # which keeps it now

@@ -11,6 +11,7 @@ any number; parameters are `stride, padding, dilation` (a tuple each) and `group
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -28,6 +29,9 @@ Sizes = tuple[int, ...]
 _BLOCK = 1 << 18  # elements of scratch per block: 1 MiB of float32
 _IMAGE = 8 * _BLOCK  # elements of the patches of one image; beyond, it is done some rows at a time
 _FEW = 64  # places per image up to which images are taken together
+
+
+_TABLE = 1 << 13  # elements of images, and of their patches, up to which calls are what counts
 
 
 def output_size(
@@ -104,12 +108,68 @@ def _spans(out: Sizes, elements: int) -> list[tuple[int, int]]:
     return [(start, min(start + rows, out[0])) for start in range(0, out[0], rows)]
 
 
+@lru_cache(64)
+def _table(
+    shape: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes
+) -> tuple[np.ndarray, bool] | None:
+    """Which elements of few images stand in their patches: (channels x kernel, images x places).
+
+    And whether patches reach beyond the images: what stands there has the number after the last
+    element's. None where there is too much of it.
+    """
+    size = prod(shape)
+    if not 0 < size <= _TABLE or not 0 < prod(shape[:2]) * prod(kernel) * prod(out) <= _TABLE:
+        return None
+    elements = padded(np.arange(size).reshape(shape), padding, size)
+    if any(
+        (o - 1) * s + d * (k - 1) >= n
+        for o, s, d, k, n in zip(out, stride, dilation, kernel, elements.shape[2:])
+    ):
+        return None
+    view = windows(elements, kernel, stride, dilation, out)
+    table = np.moveaxis(view, 0, view.ndim // 2).reshape(shape[1] * prod(kernel), -1)
+    table.flags.writeable = False
+    return table, any(padding)
+
+
+def _few_patches(x: np.ndarray, found: tuple[np.ndarray, bool]) -> np.ndarray:
+    table, beyond = found
+    flat = x.reshape(-1)
+    if beyond:
+        flat = np.empty(x.size + 1, x.dtype)
+        flat[:-1] = x.reshape(-1)
+        flat[-1] = 0
+    return flat.take(table)
+
+
+def _few_results(w: np.ndarray, patches: np.ndarray, shape: Sizes, groups: int) -> np.ndarray:
+    """The products of the kernels with few patches."""
+    (n, o), each = shape[:2], patches.shape[1]
+    if groups == 1:
+        y = w.reshape(o, -1).dot(patches)
+    else:
+        y = np.matmul(w.reshape(groups, o // groups, -1), patches.reshape(groups, -1, each))
+    if n == 1:
+        return y.reshape(shape)
+    return np.ascontiguousarray(y.reshape(o, n, -1).swapaxes(0, 1)).reshape(shape)
+
+
+def _few_gradients(g: np.ndarray, groups: int) -> np.ndarray:
+    """Gradients (groups, channels, images x places) of results as `_few_results` makes them."""
+    n, o = g.shape[:2]
+    ours = g if n == 1 else g.reshape(n, o, -1).swapaxes(0, 1)
+    return ours.reshape(groups, o // groups, -1)
+
+
 def _forward(
     x: np.ndarray, w: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> np.ndarray:
     n, c, kernel = x.shape[0], x.shape[1], w.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     o, length = w.shape[0], prod(out)
+    found = _table(x.shape, kernel, stride, padding, dilation, out) if x.size <= _TABLE else None
+    if found is not None and w.size:
+        return _few_results(w, _few_patches(x, found), (n, o, *out), groups)
     matrix = w.reshape(groups, o // groups, -1)
     y = np.empty((n, groups, o // groups, length), np.result_type(x, w))
     if y.size == 0:
@@ -158,6 +218,13 @@ def _backward_data(
         return found.reshape(len(g), channels, *size)
     if g.size == 0:
         return np.zeros((len(g), channels, *size), np.result_type(g, w))
+    shape = (len(g), channels, *size)
+    few = _table(shape, kernel, stride, padding, dilation, out) if g.size <= _TABLE else None
+    if few is not None and w.size:
+        turned = w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
+        dx = np.zeros(prod(shape) + 1, np.result_type(g, w))
+        np.add.at(dx, few[0].reshape(-1), np.matmul(turned, _few_gradients(g, groups)).reshape(-1))
+        return dx[:-1].reshape(shape).copy()
     if not plain and set(stride) == {1} and len(w) <= 2 * channels:
         turned = _turned_padding(size, kernel, out, padding, dilation)
         if turned is not None:
@@ -238,6 +305,11 @@ def _backward_weight(
     n, o, out = g.shape[0], g.shape[1], g.shape[2:]
     c, length = x.shape[1], prod(g.shape[2:])
     rows, columns = o // groups, c // groups * prod(kernel)
+    found = _table(x.shape, kernel, stride, padding, dilation, out) if x.size <= _TABLE else None
+    if found is not None and g.size:
+        patches = _few_patches(x, found).reshape(groups, columns, -1)
+        dw = np.matmul(_few_gradients(g, groups), patches.swapaxes(1, 2))
+        return dw.reshape(o, c // groups, *kernel)
     dw = np.zeros((groups, rows, columns), np.result_type(g, x))
     if g.size and columns:
         # a block should outweigh the sum it is added to
@@ -322,7 +394,7 @@ convolution_data = multilinear(
 convolution_weight = multilinear(
     "convolution_weight", node="ConvolutionBackwardBackward0",
     eval=heavy("convolution_weight", _wide(_backward_weight), images=True),
-    adjoints=[lambda g, y, x, kernel, *params: convolution(x.conj(), g, *params),
+    adjoints=[lambda g, y, x, kernel, *params: _to_size(convolution(x.conj(), g, *params), y.shape),
               lambda g, y, x, kernel, *params: convolution_data(y.conj(), g, x.shape[2:], *params)],
     doc="The adjoint of a convolution in its weight.",
 )  # fmt: skip
