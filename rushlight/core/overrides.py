@@ -16,7 +16,7 @@ from .errors import is_ours
 from .primitive import Declared
 from .tensor import Tensor
 
-OPS: dict[str, Callable[..., Any]] = Declared()  # the callable of each primitive
+OPS: Declared[Callable[..., Any]] = Declared()  # the callable of each primitive
 CODES: dict[int, Callable[..., Any]] = {}  # public functions, by the id of their code
 ASKING: dict[int, Callable[..., Any]] = {}  # and of code that leads to the function inside
 NOT_HANDLED = object()

@@ -11,7 +11,7 @@ from .errors import fail
 
 PAUSED: list[None] = []  # an item for each thread that records nothing; asked before STATE
 WATCHED = [0]  # how many watchers all threads have; cheaper to ask than STATE
-DUE = [50_000]  # the reading of the tape's clock from which native operators are worth their price
+DUE = [20_000]  # the reading of the tape's clock from which native operators are worth their price
 CLOSED = [0]  # how many modes there are that native operators know nothing of, in all threads
 _store, _lock = threading.local.__setattr__, threading.Lock()
 

@@ -50,8 +50,8 @@ def hasten() -> bool:
             if vars(Tensor)[name] is stand.python and _is_ours(stand.python):
                 setattr(Tensor, name, stand.made)
         for name, kind in _RULES.items():
-            prim = OPS[name].primitive
-            if prim not in _rules:
+            prim = OPS[name].primitive if OPS.holds(name) else None
+            if prim is not None and prim not in _rules:
                 _rules[prim] = prim.pull, native.rule(kind, prim)
         for prim, (_, pull) in _rules.items():
             prim.pull = pull

@@ -18,50 +18,25 @@ import numpy as np
 
 from ..code import helpers
 from ..kernels import runtime
+from .layout import FASTCALL, MethodDef, arrays_known
 from .switched import Switched
 from .words import Words
 
-_DATA, _DIMS, _SIZES, _STEPS, _KIND = 16, 24, 32, 40, 56  # NumPy's array object, in bytes
-_FASTCALL = 0x0080
 _ANY = np.zeros(1, np.int64)  # of a call that is right in all modes of all threads
 
 
 Apart = tuple[Sequence[int], Sequence[int]]
 
 
-class _MethodDef(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
-    ]  # fmt: skip
-
-
-@functools.cache
-def layout_is_known() -> bool:
-    """Whether NumPy's arrays lie in memory as assumed; asked of one array."""
-    x = np.empty((3, 5), np.float32)[:, ::2]
-    start = id(x)
-
-    def word(at: int) -> int:
-        return ctypes.c_int64.from_address(start + at).value
-
-    if word(8) != id(np.ndarray) or word(_DATA) != x.ctypes.data or word(_KIND) != id(x.dtype):
-        return False
-    sizes = (ctypes.c_int64 * 2).from_address(word(_SIZES))
-    steps = (ctypes.c_int64 * 2).from_address(word(_STEPS))
-    dims = ctypes.c_int32.from_address(start + _DIMS).value
-    return dims == 2 and tuple(sizes) == x.shape and tuple(steps) == x.strides
-
-
 @functools.cache
 def _definition() -> Any:
     """The built-in functions' definition, and what makes them; None on other interpreters."""
-    if not helpers.possible() or not layout_is_known():
+    if not helpers.possible() or not arrays_known():
         return None
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
-    made = _MethodDef(b"run", helpers.address("arrays"), _FASTCALL)
+    made = MethodDef(b"run", helpers.address("arrays"), FASTCALL)
     _kept.append(made)  # two threads may both come here, and both use theirs
     return new, made
 

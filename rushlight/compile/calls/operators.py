@@ -25,20 +25,11 @@ from ...core.tensor import EAGER_TYPES, Tensor
 from ..code import llvm
 from ..code.operators import kernel, text
 from ..code.operators_text import FACTS, FUNCTIONS, PLACES, WAYS
-from .entry import layout_is_known
-from .words import slot_of, tensors_known
+from .layout import FASTCALL, ONE_OPERAND, MethodDef, arrays_known, slot_of, tensors_known
 
-_FASTCALL, _ONE_OPERAND = 0x0080, 0x0008  # how CPython calls a function, and such a method
 _NEW_ARRAY = 94  # the place of PyArray_NewFromDescr in NumPy's table of functions
 _NEW_OBJECT = 65  # the number of a type's slot for it
 _KERNELS = {np.add: "fadd", np.subtract: "fsub", np.multiply: "fmul", np.true_divide: "fdiv"}
-
-
-class _MethodDef(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int), ("doc", ctypes.c_char_p),
-    ]  # fmt: skip
 
 
 def _new_array() -> int:
@@ -71,7 +62,7 @@ class Operators:
     """Makes the functions. They and what they are about stay as long as the process."""
 
     def __init__(self) -> None:
-        if not tensors_known() or not layout_is_known():
+        if not tensors_known() or not arrays_known():
             raise RuntimeError("objects lie elsewhere in this interpreter")
         facts = _facts()
         assert len(facts) == len(FACTS)
@@ -106,7 +97,7 @@ class Operators:
         """
         keeps = ("x" in prim.reads) + 2 * ("y" in prim.reads) + 4 * (prim.rule is not None)
         place = self._way(python, evaluate, prim, keeps + 8 * numbers)
-        made = self._definition(f"operator{place}", name, _ONE_OPERAND, python.__doc__)
+        made = self._definition(f"operator{place}", name, ONE_OPERAND, python.__doc__)
         describe = ctypes.pythonapi.PyDescr_NewMethod
         describe.restype, describe.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_void_p]
         method = describe(Tensor, ctypes.addressof(made))
@@ -122,7 +113,7 @@ class Operators:
         """The built-in function that stands for an op's rule, `prim.pull`, one of `RULES`."""
         words = np.array([id(prim.pull)], np.int64)
         _lasting.append((prim.pull, words))
-        made = self._definition(f"{kind}_rule", f"pull_{prim.name}", _FASTCALL, None)
+        made = self._definition(f"{kind}_rule", f"pull_{prim.name}", FASTCALL, None)
         return self._new(ctypes.addressof(made), words.ctypes.data, None)
 
     def duals(self, kind: type) -> None:
@@ -137,12 +128,12 @@ class Operators:
         """The built-in function that stands for how an op on duals is done."""
         words = np.array([id(python), 0, 0, kernel(_KERNELS[evaluate])], np.int64)
         _lasting.append((python, words))
-        made = self._definition("dual_way", "way", _FASTCALL, None)
+        made = self._definition("dual_way", "way", FASTCALL, None)
         return self._new(ctypes.addressof(made), words.ctypes.data, None)
 
     def function(self, name: str) -> Any:
         """A built-in function of its own, `walk` or `descend`."""
-        return self._new(ctypes.addressof(self._definition(name, name, _FASTCALL, None)), 0, None)
+        return self._new(ctypes.addressof(self._definition(name, name, FASTCALL, None)), 0, None)
 
     @functools.cached_property
     def _new(self) -> Any:
@@ -151,8 +142,8 @@ class Operators:
         new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
         return new
 
-    def _definition(self, function: str, name: str, flags: int, doc: str | None) -> _MethodDef:
-        made = _MethodDef(name.encode(), self._code.address(function), flags, (doc or "").encode())
+    def _definition(self, function: str, name: str, flags: int, doc: str | None) -> MethodDef:
+        made = MethodDef(name.encode(), self._code.address(function), flags, (doc or "").encode())
         _lasting.append(made)
         return made
 

@@ -8,9 +8,7 @@ objects of our own; where it does not, guards are asked in Python.
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import sys
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -18,45 +16,18 @@ from typing import Any
 import numpy as np
 
 from ...core.tape import LEAF
-from ...core.tensor import Tensor
 from .guards import Place, checker, look
+from .layout import ITEMS, LENGTH, slot_of, tensors_known, word
 
-VERSION, _LENGTH, _ITEMS, _CONTENT, _CLASS, _USED = 24, 16, 24, 16, 8, 24
+VERSION, _CONTENT, _CLASS, _USED = 24, 16, 8, 24
 _DIRECT = -1
 OFTEN = 3  # changes after which an object is asked about in Python
-
-
-def _word(address: int) -> int:
-    return ctypes.c_int64.from_address(address).value
-
-
-@functools.cache
-def slot_of(name: str, kind: type = Tensor) -> int | None:
-    """Where an object of a class, Tensor's, keeps an attribute; None if it cannot be found."""
-    x, y = object.__new__(kind), object.__new__(kind)
-    mark, other = object(), object()
-    if kind is Tensor:
-        x._array = y._array = x._entry = y._entry = None
-    setattr(x, name, mark)
-    setattr(y, name, other)
-    for offset in range(16, 96, 8):
-        if _word(id(x) + offset) == id(mark) and _word(id(y) + offset) == id(other):
-            return offset
-    return None
 
 
 @functools.cache
 def known() -> bool:
     """Whether objects lie in memory as assumed here."""
     return tensors_known() and _dictionaries() and _cells()
-
-
-@functools.cache
-def tensors_known() -> bool:
-    """Whether tensors and lists do."""
-    if sys.implementation.name != "cpython" or not (slot_of("_array") and slot_of("_entry")):
-        return False
-    return getattr(sys, "_is_gil_enabled", lambda: True)() and _lists()
 
 
 class _Probe:
@@ -69,8 +40,8 @@ def _dictionaries() -> bool:
     probe = _Probe()
     table = vars(probe)
     plain = {"a": 1, "b": 2}
-    seen = [(_word(id(table) + VERSION), _word(id(plain) + VERSION))]
-    if (_word(id(table) + VERSION), _word(id(plain) + VERSION)) != seen[0] or plain["a"] != 1:
+    seen = [(word(id(table) + VERSION), word(id(plain) + VERSION))]
+    if (word(id(table) + VERSION), word(id(plain) + VERSION)) != seen[0] or plain["a"] != 1:
         return False
     for change in (
         lambda: (setattr(probe, "a", 2), plain.__setitem__("a", 3)),
@@ -79,26 +50,17 @@ def _dictionaries() -> bool:
         lambda: (table.__setitem__("a", 7), plain.clear()),
     ):
         change()
-        now = (_word(id(table) + VERSION), _word(id(plain) + VERSION))
+        now = (word(id(table) + VERSION), word(id(plain) + VERSION))
         if now[0] == seen[-1][0] or now[1] == seen[-1][1]:
             return False
         seen.append(now)
     for _ in range(100):  # the interpreter may specialise a store that is often run
         probe.a = _
-        now = (_word(id(table) + VERSION), 0)
+        now = (word(id(table) + VERSION), 0)
         if now[0] == seen[-1][0]:
             return False
         seen.append(now)
     return True
-
-
-def _lists() -> bool:
-    first, second = object(), object()
-    probe = [first, second]
-    if _word(id(probe) + _LENGTH) != 2 or _word(_word(id(probe) + _ITEMS) + 8) != id(second):
-        return False
-    probe.append(first)
-    return _word(id(probe) + _LENGTH) == 3 and _word(_word(id(probe) + _ITEMS) + 16) == id(first)
 
 
 def _cells() -> bool:
@@ -108,7 +70,7 @@ def _cells() -> bool:
         return content
 
     cell = inner.__closure__[0]  # type: ignore[index]  # it reads `content`
-    return _word(id(cell) + _CONTENT) == id(content)
+    return word(id(cell) + _CONTENT) == id(content)
 
 
 @functools.cache
@@ -117,7 +79,7 @@ def _sets() -> bool:
     probe, seen = set(), []
     for change in (probe.clear, lambda: probe.update("ab"), lambda: probe.discard("a"), probe.pop):
         change()
-        seen.append(_word(id(probe) + _USED))
+        seen.append(word(id(probe) + _USED))
     return seen == [0, 2, 1, 0]
 
 
@@ -132,7 +94,7 @@ def _version_offset() -> int | None:
         pass
 
     def words() -> list[int]:
-        return [_word(id(Kind) + 8 * place) for place in range(2, 55)]
+        return [word(id(Kind) + 8 * place) for place in range(2, 55)]
 
     found = set(range(2, 55))
     for change in range(4):
@@ -168,9 +130,9 @@ def _in_functions(name: str) -> int | None:
         pass
 
     before, after = getattr(probe, name), getattr(other, name)
-    found = [k for k in range(16, 128, 8) if _word(id(probe) + k) == id(before)]
+    found = [k for k in range(16, 128, 8) if word(id(probe) + k) == id(before)]
     setattr(probe, name, after)
-    found = [k for k in found if _word(id(probe) + k) == id(after)]
+    found = [k for k in found if word(id(probe) + k) == id(after)]
     return found[0] if len(found) == 1 else None
 
 
@@ -239,9 +201,9 @@ def _where(place: Place) -> tuple[int, int] | None:
     if isinstance(place.container, dict):
         return address + VERSION, _DIRECT
     if kind is list and place.kind == "length":
-        return address + _LENGTH, _DIRECT
+        return address + LENGTH, _DIRECT
     if kind is list:
-        return address + _ITEMS, 8 * place.key
+        return address + ITEMS, 8 * place.key
     if place.kind == "cell":
         return address + _CONTENT, _DIRECT
     if _was_empty(place) and _sets():
@@ -267,5 +229,5 @@ def _expected(place: Place, where: tuple[int, int]) -> int:
     base, offset = where
     if isinstance(place.container, type):
         getattr(place.container, "__doc__", None)  # who is asked gets a version
-        return _word(base) or -1
-    return _word(base) if offset == _DIRECT else _word(_word(base) + offset)
+        return word(base) or -1
+    return word(base) if offset == _DIRECT else word(word(base) + offset)

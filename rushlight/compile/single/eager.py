@@ -8,7 +8,6 @@ in scratch memory that all programs share.
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +32,6 @@ LOG = logging.getLogger("rushlight.compile")
 KEPT = 256 << 20  # bytes of scratch memory that stay after a call
 _spare: list[tuple[np.ndarray, int]] = []  # scratch memory that nobody uses now, and its address
 _said: set[str] = set()
-_OF_OBJECTS = frozenset({"operators"})  # collections that are about Python's objects
 
 
 def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0) -> Any:
@@ -56,19 +54,6 @@ def make(name: str, args: tuple[Any, ...], result: Any, into: int, over: int = 0
             _said.add(name)
             LOG.warning("eager %s stays with NumPy: %s", name, error, exc_info=error)
     return None
-
-
-def piece(name: str) -> Any:
-    """A collection of native functions, by its module; None without a compiler, or if it fails."""
-    if not llvm.available():
-        return None
-    try:
-        folder = "calls" if name in _OF_OBJECTS else "code"
-        module = importlib.import_module(f"..{folder}.{name}", __package__)
-        return getattr(module, name.capitalize())()
-    except Exception as error:
-        LOG.warning("what is in %s stays with NumPy: %s", name, error, exc_info=error)
-        return None
 
 
 def _made(
