@@ -12,6 +12,7 @@ from .. import sym
 from .terminal import Complaint
 
 LONG = 120  # characters from which repeated parts get names
+WRONG = 2  # the exit status: all that can go wrong is in the arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the derivative by each variable."""
     if options.order < 1:
-        raise Complaint(f"--order {options.order}: once at least", 2)
+        raise Complaint(f"--order {options.order}: once at least", WRONG)
     try:
         output = sym.parse(options.formula, _shapes(options.shape))
     except (ValueError, RuntimeError) as error:
         raise _complaint(error) from None
     if isinstance(output, (int, float)):
-        raise Complaint(f"{options.formula} is a number: its derivative is 0")
+        raise Complaint(f"{options.formula} is a number: its derivative is 0", WRONG)
     names = [name.strip() for name in options.wrt.split(",")]
     point = _values(options.at, output)
     for name in names:
@@ -52,16 +53,18 @@ def _print_one(
 ) -> None:
     known = {str(x): x for x in output.variables()}
     if name not in known:
-        raise Complaint(f"{name} is not in the formula; its variables are {', '.join(known)}", 2)
+        raise Complaint(
+            f"{name} is not in the formula; its variables are {', '.join(known)}", WRONG
+        )
     result = raw = output
     try:
         for _ in range(options.order):
             raw = _slope(result, known[name])
             result = raw if options.raw else sym.simplify(raw)
     except ZeroDivisionError:
-        raise Complaint(f"{options.formula} divides by zero") from None
+        raise Complaint(f"{options.formula} divides by zero", WRONG) from None
     except OverflowError:
-        raise Complaint(f"{options.formula} has a number too large for float64") from None
+        raise Complaint(f"{options.formula} has a number too large for float64", WRONG) from None
     except RuntimeError as error:
         raise _complaint(error) from None
     if options.steps and not options.raw:
@@ -88,7 +91,7 @@ def _evaluated(result: Any, point: dict[str, Any]) -> str:
 
 
 def _complaint(error: BaseException) -> Complaint:
-    complaint = Complaint(str(error.args[0]) if error.args else str(error))
+    complaint = Complaint(str(error.args[0]) if error.args else str(error), WRONG)
     for note in getattr(error, "__notes__", ()):
         if " was written at " not in note:  # a line of ours: the formula has none
             complaint.add_note(note)
@@ -107,7 +110,7 @@ def _pairs(text: str | None, option: str) -> dict[str, str]:
         if piece.strip():
             name, sign, value = piece.partition("=")
             if not sign:
-                raise Complaint(f"{option} {piece.strip()}: expected NAME=VALUE", 2)
+                raise Complaint(f"{option} {piece.strip()}: expected NAME=VALUE", WRONG)
             found[name.strip()] = value.strip()
         piece = ""
     return found
@@ -120,7 +123,7 @@ def _shapes(text: str | None) -> dict[str, tuple[int, ...]]:
             for name, value in _pairs(text, "--shape").items()
         }
     except ValueError:
-        raise Complaint(f"--shape {text}: sizes are whole numbers, as in X=5x3", 2) from None
+        raise Complaint(f"--shape {text}: sizes are whole numbers, as in X=5x3", WRONG) from None
 
 
 def _values(text: str | None, output: Any) -> dict[str, Any] | None:
@@ -134,5 +137,5 @@ def _values(text: str | None, output: Any) -> dict[str, Any] | None:
             number = ast.literal_eval(value)
             found[name] = rl.tensor(number, dtype=kinds.get(name, rl.float64))
         except (ValueError, SyntaxError, TypeError):
-            raise Complaint(f"--at {name}={value}: that is no number", 2) from None
+            raise Complaint(f"--at {name}={value}: that is no number", WRONG) from None
     return found

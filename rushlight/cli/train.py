@@ -23,24 +23,40 @@ from .runfolder import METRICS, RunFolder, to_json
 from .terminal import BOLD, Complaint, complain, paint
 
 COMMAND = "rushlight train"
-GAINS = frozenset(("linear", "softmax", "mlp", "lenet"))  # networks where it was measured
+GAINS = ("linear", "softmax", "mlp", "lenet")  # networks where it was measured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rushlight train`."""
     add = parser.add_argument
-    add("network", nargs="?", choices=models.MODELS, help="the network (default: lenet)")
-    add("--model", choices=models.MODELS, help="the network, as an option")
+    add("network", nargs="?", choices=models.MODELS, metavar="MODEL",
+        help=f"the network (default: lenet): {', '.join(models.MODELS)}")  # fmt: skip
+    add("--model", choices=models.MODELS, metavar="MODEL", help="the network, as an option")
     add("--data", default="digits", metavar="NAME|DIR",
         help="digits (in the package), mnist, fashion-mnist, or a folder: MNIST-format files, "
         "DIR/class/pictures, or DIR/train/class/... with DIR/test/class/...")  # fmt: skip
     add("--image-size", type=whole(4), metavar="N", help="make a folder's pictures N x N")
     add("--resize", type=whole(4), metavar="N", help="enlarge or shrink all pictures to N x N")
-    add("--epochs", type=whole(1), metavar="N", help="passes over the training part")
-    add("--batch-size", type=whole(1), metavar="N", help="pictures per step")
-    add("--lr", type=real(0, open_start=True), metavar="X", help="learning rate")
+    add(
+        "--epochs",
+        type=whole(1),
+        metavar="N",
+        help="passes over the training part (default: on digits 20, else 3 to 8)",
+    )
+    add(
+        "--batch-size",
+        type=whole(1),
+        metavar="N",
+        help="pictures per step (default: 32 to 128, by network and data)",
+    )
+    add("--lr", type=real(0, open_start=True), metavar="X",
+        help="learning rate (default: 0.0001 to 0.005, by network and data)")  # fmt: skip
     add("--optimizer", choices=presets.OPTIMIZERS, help="default: adam; sgd has momentum 0.9")
-    add("--schedule", choices=presets.SCHEDULES, help="course of the learning rate")
+    add(
+        "--schedule",
+        choices=presets.SCHEDULES,
+        help="course of the learning rate (default: cosine, down to zero)",
+    )
     add("--weight-decay", type=real(0), metavar="X", help="default: 0")
     add(
         "--dropout",
@@ -58,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--compile", action=argparse.BooleanOptionalAction, default=None,
         help="run each step as one native program (default: where llvmlite is installed and the "
-        "network gains from it: linear, softmax, mlp)")  # fmt: skip
+        f"network is known to gain from it: {', '.join(GAINS)})")  # fmt: skip
     add("--out", metavar="DIR", help="folder of the run (default: runs/MODEL-DATA-NUMBER)")
     add("--quiet", action="store_true", help="print the result only")
     add("--json", action="store_true", help="print JSON objects, one per line, on stdout")

@@ -13,7 +13,7 @@ from .launcher import LOCAL_RANK, Plan, launch, threads_for
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
         sys.exit(2)
 
 
@@ -44,7 +44,7 @@ def _parser(name: str) -> _Parser:
         "--node-rank",
         "--node_rank",
         type=int,
-        default=int(_said("NODE_RANK", "0")),
+        default=_said("NODE_RANK", "0"),
         metavar="I",
         help="this machine's number",
     )
@@ -65,7 +65,7 @@ def _parser(name: str) -> _Parser:
     _accept_more(parser)
     add("--rdzv-endpoint", "--rdzv_endpoint", default="", metavar="HOST:PORT",
         help="--master-addr and --master-port in one")  # fmt: skip
-    add("script", help="what to run")
+    add("script", nargs="?", help="what to run")
     add("arguments", nargs=argparse.REMAINDER, help="its arguments")
     return parser
 
@@ -79,18 +79,28 @@ def _accept_more(parser: _Parser) -> None:
         parser.add_argument(*both, action="store_true", help=argparse.SUPPRESS)
 
 
+def _meeting(parser: _Parser, options: argparse.Namespace) -> tuple[str, int, int]:
+    """Where the processes meet, and of how many machines."""
+    host, _, port = options.rdzv_endpoint.partition(":")
+    if not (port or "0").isdigit():
+        parser.error(f"--rdzv-endpoint expects HOST:PORT, not {options.rdzv_endpoint!r}")
+    least, _, most = options.nnodes.rpartition(":")
+    if not most.isdigit() or not (least or "1").isdigit() or int(most) < 1:
+        parser.error(f"--nnodes expects a number of machines or MIN:MAX, not {options.nnodes!r}")
+    return options.master_addr or host, options.master_port or int(port or 0), int(most)
+
+
 def _plan(name: str, arguments: Sequence[str], tells_rank: bool = False) -> Plan:
     parser = _parser(name)
     options = parser.parse_args(arguments)
+    if options.script is None:
+        parser.error("name a script to run")
     cores = threads_for(1)
     asked = str(cores) if options.processes in ("cpu", "auto") else options.processes
     count = int(asked) if asked.isdigit() else 0
     if count < 1:
         parser.error(f"-n expects a number of processes, not {options.processes!r}")
-    host, _, port = options.rdzv_endpoint.partition(":")
-    host = options.master_addr or host
-    port = options.master_port or int(port or 0)
-    nodes = int(options.nnodes.rpartition(":")[2])
+    host, port, nodes = _meeting(parser, options)
     if nodes > 1 and not (host and port):
         parser.error("several machines need --master-addr and --master-port")
     if nodes > 1 and options.max_restarts:

@@ -34,7 +34,7 @@ class Terminal(io.StringIO):
         ("train --dropout 1", "--dropout: expected a number from 0 to below 1, got '1'"),
         ("train --epochs 0", "argument --epochs: expected a whole number from 1, got '0'"),
         ("train --batch-size 1.5", "--batch-size: expected a whole number from 1, got '1.5'"),
-        ("train vgg", "argument network: invalid choice: 'vgg'"),
+        ("train vgg", "argument MODEL: invalid choice: 'vgg'"),
         ("train --optimizer sdg", "argument --optimizer: invalid choice: 'sdg'"),
         ("train --data mnsit", "neither a data set nor a folder; did you mean mnist?"),
         ("train --data zzz", "neither a data set nor a folder; known are digits, mnist"),
@@ -45,6 +45,12 @@ class Terminal(io.StringIO):
         ("run", "rushlight run: error: name a script to run"),
         ("run --fast x.py", "rushlight run: error: unknown option --fast"),
         ("run nowhere.py", "rushlight run: error: there is no file 'nowhere.py'"),
+        ("launch", "rushlight launch: error: name a script to run"),
+        ("launch nowhere.py", "rushlight launch: error: there is no file 'nowhere.py'"),
+        ("launch -n 0 x.py", "-n expects a number of processes, not '0'"),
+        ("launch --nnodes x x.py", "--nnodes expects a number of machines or MIN:MAX, not 'x'"),
+        ("launch --nnodes 2:x x.py", "--nnodes expects a number of machines or MIN:MAX"),
+        ("launch --rdzv-endpoint h:x x.py", "--rdzv-endpoint expects HOST:PORT, not 'h:x'"),
     ],
 )
 def test_wrong_arguments_are_told_in_one_sentence(
