@@ -64,6 +64,7 @@ class Changed:
         left += [(spot, spot.now()) for spot in lent]
         left += [(spot, x) for spot, new in self._grown for x in new]
         left += [(spot, number) for spot, number in tracer.afterwards.told]
+        left += tracer.grown
         for spot, _ in left:
             if id(spot.holder) in reach.shells:
                 raise Uncompilable(f"{CHANGES} {spot.path}")

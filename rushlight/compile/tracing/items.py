@@ -23,7 +23,7 @@ from .chances import Chances
 from .numbers import NAMES, Key, Number
 from .numpy_calls import value_of
 from .said import say, streams
-from .spots import Changing, Here
+from .spots import Changing, Here, Spot
 from .traced import Traced
 
 _KINDS = {"f": float, "i": int, "u": int}
@@ -75,6 +75,7 @@ class Promises:
         self.changing: Changing | None = None  # what is lent, and what shall be
         self.promising = False  # whether items are numbers of later
         self.said: list[list[Any]] = []  # what the call has told the world, or will
+        self.grown: list[tuple[Spot, Any]] = []  # what deques got
         self.streams = streams()
 
     def promise(self, reach: Reach, changing: Changing) -> bool:

@@ -76,6 +76,26 @@ class Saying(Spot):
         return f"{self.path}(...)"
 
 
+class Grown(Spot):
+    """An end of a deque, which gets one item more."""
+
+    __slots__ = ()
+
+    def __init__(self, owner: deque[Any], key: str) -> None:
+        super().__init__(None, key, "deque", True, owner)
+
+    def put(self, value: Any) -> None:
+        """Make it so."""
+        getattr(self.fixed, self.key)(value)
+
+    def line(self, name: str, value: str) -> str:
+        """The effect in Python."""
+        return f"{name}.{self.key}({value})"
+
+    def __str__(self) -> str:
+        return f"{self.path}.{self.key}(...)"
+
+
 class Refusal(Exception):
     """An argument that may be another at every call, though nothing says so."""
 
@@ -112,23 +132,36 @@ def _put_off(tracer: Any, function: Any, args: Any, kwargs: Any, frame: FrameTyp
         return False
     if tracer.streams != streams() or _called_by_others(frame):  # led elsewhere; perhaps tried
         return False
+    if tracer.raises is Aside:
+        tracer.stop("the branch of cond that is not taken tells the world something")
+    owner = getattr(function, "__self__", None)
+    if type(owner) is deque:
+        return _appended(tracer, function, owner, args, kwargs)
     if function is print:
         args = [string_of(x) if knows_texts(type(x).__str__) else x for x in args]
     try:
         given = _kept(tracer, tuple(args)), {key: _kept(tracer, x) for key, x in kwargs.items()}
     except Refusal:
         return False
-    if type(getattr(function, "__self__", None)) is deque and not _plain_parts(given[0]):
-        return False
-    if tracer.raises is Aside:
-        tracer.stop("the branch of cond that is not taken tells the world something")
     tracer.said.append([Saying(_teller(function, frame), None, _name(function)), given])
     return True
 
 
-def _plain_parts(args: Any) -> bool:
-    """Whether what is to be kept is numbers and texts: of other objects it would keep copies."""
-    return all(type(x) in (Number, Text, *SCALARS) for x in args)
+def _appended(tracer: Any, function: Any, owner: deque[Any], args: Any, kwargs: Any) -> bool:
+    """Whether a deque may get something more after every run; here it gets it at once."""
+    ends = {spot.key for spot, _ in tracer.grown if spot.fixed is owner} | {function.__name__}
+    if kwargs or len(args) != 1 or len(ends) > 1 or not _is_kept(args[0]):
+        return False
+    function(*args)
+    tracer.grown.append((Grown(owner, function.__name__), args[0]))
+    return True
+
+
+def _is_kept(x: Any) -> bool:
+    """Whether each run can make it: numbers, texts, tensors; of other objects there are copies."""
+    if type(x) is tuple:
+        return all(map(_is_kept, x))
+    return isinstance(x, Tensor) or type(x) in (Number, Text, *SCALARS)
 
 
 def _called_by_others(frame: Any) -> bool:
