@@ -19,7 +19,7 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_paralleli
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from timing import interleaved
+from timing import interleaved, settle
 
 import rushlight as rl
 
@@ -232,6 +232,7 @@ def peak(length: int) -> int:
 
 def main() -> None:
     rl.set_num_threads(1)
+    settle()
     runs: dict[Any, Callable[[], Any]] = {
         ("ours", n): run for n, run in (everything(rl) | pushed()).items()
     }

@@ -1,4 +1,7 @@
-"""Overhead per operation beside torch's: `python benchmarks/overhead.py` (one thread)."""
+"""Overhead per operation beside torch's: `python benchmarks/overhead.py` (one thread).
+
+Two times of ours: once a program has recorded 20,000 operations, and (as "at first") before.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timing import interleaved, show
+from timing import interleaved, settle, show
 
 import rushlight
 
@@ -46,5 +49,11 @@ def cases(t: Any) -> dict[str, Callable[[], object]]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     ours, theirs = cases(rushlight), cases(torch)
+    first = {
+        name: interleaved({"at first": call}, rounds=5, seconds=0.01)
+        for name, call in ours.items() if not name.startswith("100")
+    }  # fmt: skip
+    settle()
     for name in ours:
-        show(name, interleaved({"rushlight": ours[name], "torch": theirs[name]}))
+        found = interleaved({"rushlight": ours[name], "torch": theirs[name]})
+        show(name, found | first.get(name, {}))

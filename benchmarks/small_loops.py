@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from timing import settle
+
 import rushlight
 
 Loop = Callable[[], Any]
@@ -328,6 +330,7 @@ def main(words: list[str]) -> None:
 
         torch.set_num_threads(1)
         libraries.append(torch)
+    settle()
     chosen = [name for name in LOOPS if not words or any(word in name for word in words)]
     runs = {name: [LOOPS[name](t) for t in libraries] for name in chosen}
     least = {name: [math.inf] * len(libraries) for name in chosen}

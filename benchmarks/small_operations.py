@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from timing import settle
 
 import rushlight
 
@@ -306,6 +307,7 @@ def table(races: dict[str, list[Race | None]]) -> list[str]:
 
 def main(names: list[str]) -> None:
     torch.set_num_threads(1)
+    settle()
     races: dict[str, list[Race | None]] = {}
     for name in CASES:
         if not names or any(part in name for part in names):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from cases import CASES, ROWS, Case, Job, initial, job, lenet_relu
-from timing import measured, with_threads
+from timing import measured, settle, with_threads
 
 COLUMNS = ("rushlight", "compiled", "numpy", "torch", "torch.compile", "jax")
 lenet_net = lenet_relu
@@ -154,6 +154,7 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(options.threads)
+    settle()
     results, more = measure(options.cases or ROWS, wanted, options)
     for note in (notes := notes + more):
         print(f"- {note}")

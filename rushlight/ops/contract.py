@@ -13,7 +13,7 @@ from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
 from ..core.primitive import AFFINE, CROSSED, bake_multilinear
 from ..core.tape import INPUTS, PARENTS, SHAPE
-from .gemm import affine, native_affine, product
+from .gemm import FEW, affine, native_affine, product
 from .reduce import sum as sum_of
 from .structure import reshape, sum_to, transpose, unsqueeze
 
@@ -197,6 +197,13 @@ matmul = multilinear(
 
 
 def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
+    kind = x.dtype
+    if (
+        bias and kind is w.dtype is bias[0].dtype and kind.char in "fd" and x.ndim == 2 == w.ndim
+        and x.shape[1] == w.shape[1] and x.size <= FEW >= w.size
+    ):  # fmt: skip
+        y = x.dot(w.T)  # nothing is to be chosen
+        return np.add(y, bias[0], y)
     if x.shape[-1:] != w.shape[-1:] or w.ndim != 2:
         _linear_misfit(x, w)
     if x.dtype is not w.dtype and x.dtype != w.dtype:
@@ -205,7 +212,7 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
         return product(x, w.T)
     if bias[0].dtype is not w.dtype and bias[0].dtype != w.dtype:
         raise _linear_types(x, w, *bias)
-    large = x.size > 4096 and x.dtype.char == "f" and x.ndim > 1 and w.size > 256
+    large = x.size > FEW and x.dtype.char == "f" and x.ndim > 1 and w.size > 256
     return (native_affine if large else affine)(x, w, bias[0])
 
 

@@ -20,6 +20,7 @@ from ..core.heavy import SWITCH, heavy
 
 SMALL = 1_000_000
 THIN = 16
+FEW = 4096  # numbers of an operand up to which BLAS is called without more ado
 VECTORS = 3  # rows so few that each is sooner multiplied alone, where columns lie in one piece
 multiply = np.matmul
 
@@ -39,7 +40,7 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
         if a.dtype.kind == "b":
             return _of_bools(a, b)
         return narrowed(multiply(a.astype(np.float32), b.astype(np.float32)), a.dtype)
-    if (a.size > 4096 or b.size > 4096) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
+    if (a.size > FEW or b.size > FEW) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
     if a.ndim > 2 or b.ndim > 2:
         return multiply(a, b, order="C")
