@@ -9,139 +9,23 @@ answers in its place.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import rushlight as rl
-
 from . import ops as _own_ops
-from .core.errors import fail
-from .core.modes import STACK, emit, listening
+from .amp import is_autocast_available
+from .core.modes import STACK, emit
 from .core.names import explain_missing as _explain_missing
-from .core.schemas import Schema, infer, parse
+from .core.schemas import infer, parse
+from .custom_operators import OPERATORS, PACKET, Operator, defined, known, registered
 
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "get_kernel", "impl", "infer_schema",
-    "register_autograd", "register_fake", "register_kernel",
+    "register_autocast", "register_autograd", "register_fake", "register_kernel", "register_vmap",
 ]  # fmt: skip
-
-
-class Operator:
-    """One operator: what its schema says, and the functions that were registered for it."""
-
-    def __init__(self, name: str, schema: Schema) -> None:
-        self._qualname, self.schema = name, schema
-        self._namespace, _, self._name = name.partition("::")
-        self.kernel: Callable[..., Any] | None = None
-        self.fake: Callable[..., Any] | None = None
-        self.backward: Callable[..., Any] | None = None
-        self.setup_context: Callable[..., Any] | None = None
-        self.guarded = False  # whether outputs must be new memory
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        values = self.schema.bind(self._qualname, args, kwargs)
-        tensors = [x for x in values if isinstance(x, rl.Tensor)]
-        if any(x.is_meta for x in tensors):
-            return self._on_meta(values)
-        if rl.is_grad_enabled() and any(x.requires_grad for x in tensors):
-            return self._function.apply(*values)
-        return self._run(values)
-
-    def _spread(self, values: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional values, and those that the schema wants by name."""
-        at = self.schema.positional
-        names = [one.name for one in self.schema.arguments[at:]]
-        return tuple(values[:at]), dict(zip(names, values[at:]))
-
-    def _run(self, values: Any) -> Any:
-        if self.kernel is None:
-            raise fail(
-                NotImplementedError,
-                f"Could not run '{self._qualname}' with arguments from the 'CPU' backend.",
-                "it was defined without a function: torch.library.impl gives it one",
-            )
-        args, kwargs = self._spread(values)
-        if listening():
-            return emit(self.packet.default, args, kwargs)
-        found = self.kernel(*args, **kwargs)
-        if self.guarded:
-            self._refuse_shared(values, found)
-        return found
-
-    def _refuse_shared(self, values: Any, found: Any) -> None:
-        given = {x.data_ptr() for x in values if isinstance(x, rl.Tensor) and x.numel()}
-        for y in found if isinstance(found, (tuple, list)) else (found,):
-            if isinstance(y, rl.Tensor) and y.numel() and y.data_ptr() in given:
-                raise fail(
-                    RuntimeError,
-                    f"{self._name} (with implementation in {self.kernel!r}): The output of this"
-                    " custom operator (1) must not also be an input to this custom operator and"
-                    " (2) may not alias any inputs to this custom operator or other returns.",
-                    "return a .clone()",
-                )
-
-    def _on_meta(self, values: Any) -> Any:
-        if self.fake is None:
-            raise RuntimeError(
-                f"There was no fake impl registered for <CustomOpDef({self._qualname})>. This is"
-                " necessary for torch.compile/export/fx tracing to work. Please use"
-                f" `{self._name}.register_fake` to add an fake impl."
-            )
-        args, kwargs = self._spread(values)
-        return self.fake(*args, **kwargs)
-
-    @functools.cached_property
-    def packet(self) -> Any:
-        """The operator as `torch.ops` has it."""
-        return _Packet(self)
-
-    @functools.cached_property
-    def _function(self) -> Any:
-        """The operator as an `autograd.Function`."""
-        kernel, owner = self._run, self
-
-        def forward(ctx: Any, *values: Any) -> Any:
-            found = kernel(values)
-            if owner.setup_context is not None:
-                owner.setup_context(ctx, values, found)
-            for x in owner.schema.written(values):
-                ctx.mark_dirty(x)
-            return found
-
-        def backward(ctx: Any, *gradients: Any) -> Any:
-            if owner.backward is None:
-                raise RuntimeError(
-                    f"Trying to backward through {owner._namespace}.{owner._name}.default but no"
-                    " autograd formula was registered. Please use register_autograd to add one."
-                )
-            return owner.backward(ctx, *gradients)
-
-        name = f"GeneratedBackwardFor_{self._namespace}_{self._name}_default"
-        methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
-        return type(name, (rl.autograd.Function,), methods)
-
-
-_OPERATORS: dict[str, Operator] = {}
-
-
-def _defined(name: str, schema: Schema) -> Operator:
-    namespace, _, rest = name.partition("::")
-    if not namespace or not rest:
-        raise ValueError(
-            f"Expected qualname to be of the form 'namespace::name', but got {name!r}."
-        )
-    operator = _OPERATORS[name] = Operator(name, schema)
-    return operator
-
-
-def _known(op: Any) -> Operator:
-    name = op if isinstance(op, str) else getattr(op, "_qualname", None)
-    found = _OPERATORS.get(name.removesuffix(".default")) if isinstance(name, str) else None
-    if found is None:
-        raise RuntimeError(f"operator {name or op} does not exist")
-    return found
 
 
 class CustomOpDef:
@@ -159,6 +43,7 @@ class CustomOpDef:
         self._operator, self._init_fn = operator, function
         self._name, self._namespace = operator._name, operator._namespace
         self._qualname, self._schema = operator._qualname, str(operator.schema)
+        self._opoverload = operator.packet.default
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -184,10 +69,28 @@ class CustomOpDef:
         """Give the function for a kind of device; only the CPU's is ever called."""
         if fn is None:
             return lambda function: self.register_kernel(device_types, function)
-        names = [device_types] if isinstance(device_types, str) else device_types
-        if names is None or "cpu" in names:
-            self._operator.kernel = fn
+        self._operator.give(fn, [device_types] if isinstance(device_types, str) else device_types)
         return fn
+
+    def register_vmap(self, func: Callable[..., Any] | None = None) -> Any:
+        """Give the function for samples together: `func(info, in_dims, *args)`."""
+        return register_vmap(self, func)
+
+    def register_autocast(self, device_type: str, cast_inputs: Any) -> None:
+        """Give the type that inputs are cast to under autocast."""
+        register_autocast(self, device_type, cast_inputs)
+
+    @contextlib.contextmanager
+    def set_kernel_enabled(self, device_type: str, enabled: bool = True) -> Iterator[None]:
+        """For a time, the kernel of a device is not called (or is again)."""
+        operator = self._operator
+        before = operator.cpu_disabled
+        if device_type == "cpu":
+            operator.cpu_disabled = not enabled
+        try:
+            yield
+        finally:
+            operator.cpu_disabled = before
 
 
 def custom_op(
@@ -209,10 +112,9 @@ def custom_op(
 
     def make(function: Callable[..., Any]) -> CustomOpDef:
         found = infer(function, mutates_args) if schema is None else parse(schema)
-        operator = _defined(name, found)
+        operator = defined(name, found)
         operator.guarded = True
-        if device_types is None or "cpu" in device_types:
-            operator.kernel = function
+        operator.give(function, device_types)
         return CustomOpDef(operator, function)
 
     return make if fn is None else make(fn)
@@ -240,7 +142,7 @@ def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> No
     >>> torch.ops.docs.twice(torch.tensor([1.0, 2.0]))
     tensor([2., 4.])
     """
-    _defined(qualname, parse(schema))
+    defined(qualname, parse(schema))
 
 
 def impl(qualname: str, types: Any, func: Callable[..., Any] | None = None, *,
@@ -282,10 +184,10 @@ def register_kernel(
     if func is None:
         return lambda function: register_kernel(op, device_types, function)
     names = [device_types] if isinstance(device_types, str) else device_types
-    operator = _known(op)
+    operator = known(op)
     kinds = {"default"} if names is None else {one.lower() for one in names}
     if kinds & _HERE:
-        operator.kernel = func
+        operator.give(func, None if kinds & _HERE - {"cpu"} else ("cpu",))
     elif "meta" in kinds:
         operator.fake = func
     elif "autograd" in kinds:
@@ -303,7 +205,7 @@ def get_kernel(op: Any, dispatch_key: Any = "CPU") -> Callable[..., Any] | None:
     >>> torch.library.get_kernel("example::doubled")(torch.ones(2))
     tensor([2., 2.])
     """
-    return _known(op).kernel
+    return known(op).kernel
 
 
 def register_fake(
@@ -322,7 +224,7 @@ def register_fake(
     """
     if func is None:
         return lambda function: register_fake(op, function)
-    _known(op).fake = func
+    known(op).fake = func
     return func
 
 
@@ -346,8 +248,51 @@ def register_autograd(
     >>> x.grad
     tensor(12.)
     """
-    operator = _known(op)
+    operator = registered(op, "register_autograd")
     operator.backward, operator.setup_context = backward, setup_context
+
+
+def register_vmap(op: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None) -> Any:
+    """Give an operator its function under `vmap`, as `autograd.Function.vmap`; also a decorator.
+
+    `func(info, in_dims, *args)` returns the results and their batch dimensions. Without one the
+    operator's own function is called with samples together.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs_of_vmap::twice", mutates_args=())
+    ... def twice(x: torch.Tensor) -> torch.Tensor:
+    ...     return torch.from_numpy(2 * x.numpy())
+    >>> @torch.library.register_vmap("docs_of_vmap::twice")
+    ... def together(info, in_dims, x):
+    ...     return twice(x), in_dims[0]
+    >>> torch.vmap(twice)(torch.ones(2, 1))
+    tensor([[2.],
+            [2.]])
+    """
+    operator = registered(op, "register_vmap")
+
+    def register(function: Callable[..., Any]) -> None:
+        operator.vmap = function
+
+    return register if func is None else register(func)
+
+
+def register_autocast(op: Any, device_type: str, cast_inputs: Any, /, *, lib: Any = None) -> None:
+    """Give the type that an operator's floating-point inputs are cast to under autocast.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs_of_autocast::same", mutates_args=())
+    ... def same(x: torch.Tensor) -> torch.Tensor:
+    ...     return x.clone()
+    >>> torch.library.register_autocast("docs_of_autocast::same", "cpu", torch.bfloat16)
+    >>> with torch.autocast("cpu"):
+    ...     same(torch.ones(2)).dtype
+    torch.bfloat16
+    """
+    operator = registered(op, "register_autocast")
+    if not is_autocast_available(device_type):
+        raise ValueError(f"Device type '{device_type}' does not support autocast.")
+    operator.autocast.setdefault(device_type, cast_inputs)
 
 
 class Library:
@@ -370,7 +315,7 @@ class Library:
     def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
         """Make an operator: "name(Tensor x) -> Tensor"; returns its name."""
         name, bracket, rest = schema.partition("(")
-        _defined(f"{self.ns}::{name.strip()}", parse(bracket + rest))
+        defined(f"{self.ns}::{name.strip()}", parse(bracket + rest))
         return name.strip()
 
     def impl(self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "",
@@ -441,14 +386,14 @@ class _Namespace:
         self.name = name
 
     def __getattr__(self, name: str) -> _Packet:
-        operator = _OPERATORS.get(f"{self.name}::{name}")
+        operator = OPERATORS.get(f"{self.name}::{name}")
         if operator is None:
             raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
         return operator.packet
 
     def __dir__(self) -> list[str]:
         start = f"{self.name}::"
-        return [one.removeprefix(start) for one in _OPERATORS if one.startswith(start)]
+        return [one.removeprefix(start) for one in OPERATORS if one.startswith(start)]
 
 
 OURS = frozenset(one.name for one in pkgutil.iter_modules(_own_ops.__path__))
@@ -460,13 +405,14 @@ def _namespace(name: str) -> _Namespace:
     `rushlight.ops` is also the package of the framework's own declarations: its modules go first.
     """
     start = f"{name}::"
-    if name in OURS or not any(one.startswith(start) for one in _OPERATORS):
+    if name in OURS or not any(one.startswith(start) for one in OPERATORS):
         if _otherwise is not None:
             return _otherwise(name)
         raise AttributeError(f"module 'rushlight.ops' has no attribute {name!r}")
     return _Namespace(name)
 
 
+PACKET.append(_Packet)
 _otherwise = vars(_own_ops).get("__getattr__")
 _own_ops.__getattr__ = _namespace
 _explain_missing(__name__, {"opcheck": ("rushlight.testing.op_check", "opcheck")})

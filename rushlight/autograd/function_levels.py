@@ -118,12 +118,42 @@ def _dual(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
         outputs = cls.forward(ctx, *primals, **kwargs)
     found = cls.jvp(ctx, *tangents)
     several = isinstance(outputs, tuple)
-    ts = found if isinstance(found, tuple) else (found,)
+    ys = outputs if several else (outputs,)
+    ts = _checked(found if isinstance(found, tuple) else (found,), ys, ctx)
     results = [
         y if t is None or not isinstance(y, Tensor) else wrap(Dual(level, y, t))
-        for y, t in zip(outputs if several else (outputs,), ts, strict=True)
+        for y, t in zip(ys, ts)
     ]
     return tuple(results) if several else results[0]
+
+
+def _checked(tangents: tuple[Any, ...], outputs: tuple[Any, ...], ctx: Any) -> tuple[Any, ...]:
+    """What the user's `jvp` gave, if it is a tensor or None for each output."""
+    if len(tangents) != len(outputs):
+        raise RuntimeError(
+            "Function's jvp returned an invalid number of forward gradients (expected"
+            f" {len(outputs)} but got {len(tangents)})"
+        )
+    for place, (t, y) in enumerate(zip(tangents, outputs)):
+        if t is None:
+            continue
+        if not isinstance(t, Tensor):
+            raise RuntimeError(
+                f"expected Variable or None (got {type(t).__name__}) for grad output {place}."
+            )
+        if not isinstance(y, Tensor) or id(y) in ctx._no_gradient:
+            raise RuntimeError(
+                f"Function's jvp returned a gradient at position {place}, but  the corresponding"
+                " forward output is not a differentiable Tensor.You should return None at that"
+                " position instead."
+            )
+        if t._array.shape != y._array.shape:
+            raise RuntimeError(
+                "Trying to set a forward gradient that has a different size than that of the"
+                f" original Tensor, this is not supported. Tensor is of size {list(y._array.shape)}"
+                f" while the given forward gradient is of size {list(t._array.shape)}."
+            )
+    return tangents
 
 
 def _is_float(x: Any) -> bool:

@@ -152,6 +152,14 @@ def infer(function: Callable[..., Any], mutates: str | Iterable[str]) -> Schema:
         default = REQUIRED if one.default is one.empty else one.default
         arguments.append(Argument(name, kind, default, written))
         positional += one.kind is not one.KEYWORD_ONLY
+    unknown = set() if isinstance(mutates, str) else set(mutates) - signature.parameters.keys()
+    if unknown:
+        raise ValueError(
+            f"infer_schema(func): {unknown} in mutates_args were not found in the custom op's"
+            " signature. mutates_args should contain the names of all args that the custom op"
+            " mutates, or just the string 'unknown' if you don't know. Got func with signature"
+            f" {signature})"
+        )
     result = hints.get("return", signature.return_annotation)
     return Schema(arguments, positional, _returned(result, signature))
 

@@ -97,6 +97,7 @@ from ..ops.reduce import row_starts
 from ..ops.structure import reshape
 from ..ops.transcendental import relu
 from .drawing import engine_of
+from .reduction import put
 
 __all__ = ["log_softmax", "softmax"]
 

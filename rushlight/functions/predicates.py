@@ -276,6 +276,6 @@ def _assert_tensor_metadata(
         ("layout", layout, a.layout),
     ):  # fmt: skip
         if wanted is not None and wanted != found:
-            if name == "dtype":
+            if isinstance(wanted, dtypes.dtype):
                 wanted, found = scalar_type_name(wanted), c_name(a._array)
             raise RuntimeError(f"Tensor {name} mismatch! Expected: {wanted}, Got: {found}")

@@ -238,10 +238,6 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     return celu(input, alpha, True)
 
 
-def _into(result: Tensor, out: Any) -> Tensor:
-    return result if out is None else n.write_out(result, out)
-
-
 def gelu(input: Tensor, approximate: str = "none", *, out: Any = None) -> Tensor:
     """x times the normal distribution function of x, exactly or (`"tanh"`) approximately.
 
@@ -253,7 +249,7 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Any = None) -> Tensor
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return _into((n.gelu if approximate == "none" else n.gelu_tanh)(input), out)
+    return n.put((n.gelu if approximate == "none" else n.gelu_tanh)(input), out)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -285,7 +281,7 @@ def softplus(
     >>> torch.nn.functional.softplus(torch.tensor([0.0]))
     tensor([0.6931])
     """
-    return _into(n.softplus(input, float(beta), float(threshold)), out)
+    return n.put(n.softplus(input, float(beta), float(threshold)), out)
 
 
 def logsigmoid(input: Tensor, *, out: Any = None) -> Tensor:
@@ -295,7 +291,7 @@ def logsigmoid(input: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.nn.functional.logsigmoid(torch.tensor([0.0]))
     tensor([-0.6931])
     """
-    return _into(n.log_sigmoid(input), out)
+    return n.put(n.log_sigmoid(input), out)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -341,7 +337,7 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Any = None) -> Tensor:
             f"lambda must be in range [0, {largest:g}] for input dtype {n.type_name(input)}, but"
             f" found {lambd:g}"
         )
-    return _into(n.softshrink(input, float(lambd)), out)
+    return n.put(n.softshrink(input, float(lambd)), out)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:

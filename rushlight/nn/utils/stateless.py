@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import rushlight as rl
@@ -14,10 +14,11 @@ __all__ = ["functional_call"]
 _NOTHING: Any = object()  # what stood at a name that the module did not have
 
 
-def _slot(module: Any, path: str) -> tuple[dict, str]:
+def _slot(module: Any, path: str, value: Any) -> tuple[dict, str]:
     """The dictionary that holds the tensor at a dotted path, and its key there.
 
-    Other names are attributes, which the module may have or get for the time of the call.
+    Other names are attributes (or parameters, where one is given), which the module may have or
+    get for the time of the call.
     """
     prefix, _, name = path.rpartition(".")
     owner = module.get_submodule(prefix)
@@ -29,7 +30,8 @@ def _slot(module: Any, path: str) -> tuple[dict, str]:
     held = getattr(owner, name, None)
     if held is not None and not isinstance(held, rl.Tensor):
         raise TypeError(f"attribute `{name}`: {held} is not an instance of torch.Tensor")
-    return owner.__dict__, name
+    added = isinstance(value, rl.nn.Parameter) and held is None
+    return (owner._parameters if added else owner.__dict__), name
 
 
 def _everything(module: Any) -> list[tuple[str, Any]]:
@@ -59,16 +61,22 @@ def _with_ties(module: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _replaced(module: Any, given: Mapping[str, Any]) -> Iterator[None]:
+def _replaced(
+    module: Any, given: Mapping[str, Any], named: MutableMapping[str, Any]
+) -> Iterator[None]:
+    """The module with the given tensors; what it assigns to a name is then found in `named`."""
     kept = []
     try:
         for name, value in given.items():
-            table, key = _slot(module, name)
+            table, key = _slot(module, name, value)
             if value is not None and not isinstance(value, rl.Tensor):
                 raise TypeError(f"{value} is not an instance of torch.Tensor")
             kept.append((table, key, table.get(key, _NOTHING)))
             table[key] = value
         yield
+        for (name, value), (table, key, _) in zip(given.items(), kept):
+            if name in named and table.get(key, value) is not value:
+                named[name] = table[key]
     finally:
         for table, key, value in reversed(kept):
             table[key] = value
@@ -87,7 +95,9 @@ def functional_call(
 ) -> Any:
     """Call `module` with the given tensors in place of its own, by dotted name.
 
-    Names that the module lacks are attributes during the call, unless it is `strict`.
+    Names that the module lacks are attributes during the call, unless it is `strict`. What the
+    module assigns to a name that was given (`self.steps = self.steps + 1`) is afterwards found in
+    the dictionary, where there is one alone.
 
     >>> import rushlight as torch
     >>> net = torch.nn.Linear(1, 1, bias=False)
@@ -115,5 +125,8 @@ def functional_call(
             kind = type(module).__name__
             raise RuntimeError(f"Error(s) in reparametrizing for {kind}:{''.join(lines)}")
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    with _replaced(module, given):
+    with _replaced(module, given, {} if many else parameters_and_buffers):
         return module(*args, **(kwargs or {}))
+
+
+_functional_call = functional_call  # the name that libraries called before there was torch.func
