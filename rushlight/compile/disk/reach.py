@@ -56,7 +56,7 @@ _LEAVES = frozenset((bool, int, float, str, type(None)))  # that lead nowhere
 # What asks numbers by Python's protocols, and keeps none.
 _KNOWN = frozenset((_PACKAGE, "builtins", "math", "operator", "_operator", "functools", "itertools",
                     "collections", "contextlib", "typing", "types", "numpy", "abc", "enum",
-                    "dataclasses", "random", "__future__"))  # fmt: skip
+                    "dataclasses", "random", "copy", "__future__"))  # fmt: skip
 _KEEPERS = (f"{_PACKAGE}.utils.tensorboard.", f"{_PACKAGE}.distributed.", f"{_PACKAGE}.compat.")
 _FLAT = frozenset(("_parameters", "_modules", "_buffers"))
 

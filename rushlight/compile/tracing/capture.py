@@ -31,6 +31,7 @@ from .items import items_in, numbers_in
 from .later import Forms, Later, Left
 from .moved import Given, Moves, check_old, shared_memory
 from .numbers import Key, Number
+from .ordered import Ordered, ordered
 from .parts import Parts, of_input
 from .pinned import NEW
 from .replacing import let_go, values_in
@@ -329,10 +330,11 @@ def _results(tracer: Tracer, value: Any, give: Given) -> Any:
         return _fixed(tracer, value, give)
     if isinstance(value, SCALARS):
         return Result("value", value=value)
-    taken = trees.taken_apart(value)
+    whole = ordered(value)
+    taken = whole or trees.taken_apart(value)
     if taken is not None:
         parts = [_results(tracer, part, give) for part in taken[0]]
-        return Container(type(value), parts, taken[1])
+        return (Ordered if whole else Container)(type(value), parts, taken[1])
     names = _fields(value)
     if names:
         parts = [_results(tracer, getattr(value, name), give) for name in names]

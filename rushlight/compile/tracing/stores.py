@@ -10,7 +10,7 @@ repeat.
 from __future__ import annotations
 
 import operator
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from .sources import Held, Inside, Variable
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _NONE: Any = object()
+_CONTAINERS = (list, tuple, dict, OrderedDict)
 _MOST = 4  # objects that change places: a program is made for each arrangement
 _ASKED = frozenset(("item", "attribute", "cell"))  # kinds of places whose content is compared
 _FLAGS = (bool, str, type(None))  # what a constant may be that makes way for another
@@ -64,7 +65,7 @@ class Store:
     @property
     def replaces(self) -> bool:
         """Whether a tensor, or a container, makes way: nobody tells those apart."""
-        return not self.exchanges and type(self.old) in (Tensor, list, tuple, dict)
+        return not self.exchanges and type(self.old) in (Tensor, *_CONTAINERS)
 
 
 def _content(cell: Any) -> Any:
@@ -146,8 +147,8 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
             return store.path
         if store.replaces and not _reads(tracer, store, reach, held):
             return store.path
-        if store.replaces and _has_numbers(store.value) and _may_read(store, reach):
-            return store.path  # which are others at every call
+        if store.replaces and _is_private(store.value) and _may_read(store, reach):
+            return store.path
     tracer.replaced.update(held)
     return None
 
@@ -196,13 +197,14 @@ def _new(tracer: Any, store: Store) -> bool:
     return bool(made) and all(isinstance(x, (Tensor, *SCALARS)) for x in parts)
 
 
-def _has_numbers(value: Any) -> bool:
-    return any(type(x) is Number for x in _leaves(value))
+def _is_private(value: Any) -> bool:
+    """Whether no guard could say what is to be found there."""
+    return type(value) is OrderedDict or any(type(x) is Number for x in _leaves(value))
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    if type(value) in (list, tuple, dict):
-        for part in value.values() if type(value) is dict else value:
+    if type(value) in _CONTAINERS:
+        for part in value.values() if isinstance(value, dict) else value:
             yield from _leaves(part)
     else:
         yield value
@@ -221,12 +223,12 @@ def _parts(store: Store) -> list[_Part]:
     found: list[_Part] = []
 
     def visit(value: Any, keys: Sequence[Any], loose: int) -> None:
-        if not isinstance(value, Tensor) and type(value) not in (list, tuple, dict):
+        if not isinstance(value, Tensor) and type(value) not in _CONTAINERS:
             return
         holder = Inside(store.holder, keys[:-1]) if len(keys) > 1 else store.holder
         found.append(_Part(value, holder, keys[-1], loose))
         if not isinstance(value, Tensor):
-            items = value.items() if type(value) is dict else enumerate(value)
+            items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, part in list(items):
                 visit(part, (*keys, key), int(type(value) is tuple))
 
