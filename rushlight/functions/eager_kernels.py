@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from ..core import heavy
@@ -28,6 +29,9 @@ def eager_kernels(enabled: bool | None = None) -> bool:
     """
     if enabled is not None:
         heavy.SWITCH.on = bool(enabled)
+        swift = sys.modules.get("rushlight.core.swift")  # there if operators are native by now
+        if swift is not None:
+            (swift.hasten if enabled else swift.relent)()
     return heavy.SWITCH.on
 
 

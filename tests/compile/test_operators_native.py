@@ -244,6 +244,17 @@ def test_a_long_tape_brings_them() -> None:
     assert (x + x).tolist() == [2.0, 2.0] and DUE[0] == sys.maxsize
 
 
+def test_the_setting_of_native_kernels_governs_them() -> None:
+    assert not hasattr(vars(Tensor)["__add__"], "__code__")
+    torch.eager_kernels(False)
+    try:
+        assert hasattr(vars(Tensor)["__add__"], "__code__")
+        assert (torch.ones(2) + 1).tolist() == [2.0] * 2 and not swift.hasten()
+    finally:
+        torch.eager_kernels(True)
+    assert not hasattr(vars(Tensor)["__add__"], "__code__")
+
+
 def test_a_compiled_step_stays_what_it_is() -> None:
     swift.relent()
     w = torch.ones(3, requires_grad=True)
