@@ -149,10 +149,16 @@ def add(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> 
     return e.add(input, other, out=out)
 
 
+def _floats(a: Any, b: Any) -> bool:
+    """Whether both are tensors of float32, or of float64: then there is no type to settle."""
+    return _alike(a, b) and a._array.dtype.char in "fd"
+
+
 def _halves(input: Any, other: Any) -> bool:
     """Whether both are tensors of one half-precision type."""
-    same = isinstance(input, Tensor) and isinstance(other, Tensor) and input.dtype is other.dtype
-    return same and input.dtype in (dtypes.float16, dtypes.bfloat16)
+    if _floats(input, other) or not (isinstance(input, Tensor) and isinstance(other, Tensor)):
+        return False
+    return input.dtype is other.dtype and input.dtype in (dtypes.float16, dtypes.bfloat16)
 
 
 def _in_float32(op: Any, input: Tensor, other: Tensor, alpha: Any, out: Any) -> Any:
@@ -164,6 +170,9 @@ def _in_float32(op: Any, input: Tensor, other: Tensor, alpha: Any, out: Any) -> 
 
 def _scaled(input: Any, other: Any, alpha: Any) -> Any:
     """alpha * other in the type of the result, which alpha has no part in."""
+    if type(alpha) in (float, int) and _floats(input, other):
+        held(alpha, other._array.dtype)
+        return e.mul(other, alpha)
     kind = result_type(input, other)
     if isinstance(alpha, Tensor):
         return e.mul(other, alpha) if isinstance(other, Tensor) else other * alpha
@@ -381,6 +390,8 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
     tensor([2.5000])
     """
+    if type(weight) is float and _floats(input, end):
+        return _out(e.lerp(input, end, weight), out)
     for name, x in (("end", end), ("weight", weight)):
         if isinstance(x, Tensor) and x.dtype is not input.dtype and (name == "end" or x.ndim):
             raise DTypeError(
@@ -434,7 +445,7 @@ def addcdiv(
         tensor1, tensor2, value = reordered("addcdiv", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):
         return _out(e.add(input, e.mul(value, e.div(tensor1, tensor2))), out)
-    if result_type(tensor1, tensor2).category < dtypes.FLOAT:
+    if not _floats(tensor1, tensor2) and result_type(tensor1, tensor2).category < dtypes.FLOAT:
         raise RuntimeError(_WHOLE_ADDCDIV)
     return _out(e.addcdiv(input, tensor1, tensor2, value), out)
 

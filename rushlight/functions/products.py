@@ -258,7 +258,7 @@ def _plus(name: str, input: Any, product: Tensor, beta: Any, alpha: Any) -> Tens
         raise RuntimeError(f"self and mat2 must have the same dtype, but got {kinds}")
     have, want = input._array.shape, product._array.shape
     fits = len(have) <= len(want)
-    for i in range(1, min(len(have), len(want)) + 1):
+    for i in range(1, min(len(have), len(want)) + 1) if have != want else ():
         if have[-i] not in (1, want[-i]):
             raise fail(
                 ShapeError,
@@ -303,9 +303,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     tensor([[3., 2.],
             [2., 3.]])
     """
-    for label, x in (("mat1", mat1), ("mat2", mat2)):
-        if x._array.ndim != 2:
-            raise RuntimeError(f"{label} must be a matrix, got {x.ndim}-D tensor")
+    if not mat1._array.ndim == mat2._array.ndim == 2:
+        label, x = ("mat1", mat1) if mat1._array.ndim != 2 else ("mat2", mat2)
+        raise RuntimeError(f"{label} must be a matrix, got {x.ndim}-D tensor")
     kind = mat1.dtype
     if kind.itemsize == 2 and kind.is_floating_point and mat2.dtype is kind is _kind(input):
         # half precision is rounded once, at the end

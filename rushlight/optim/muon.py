@@ -106,8 +106,18 @@ def _orthogonal(matrix: Any, coefficients: Any, steps: int, eps: float) -> Any:
     x = matrix.bfloat16()
     tall = matrix.shape[0] > matrix.shape[1]
     x = x.T if tall else x
-    x = x / x.norm().clamp(min=eps)
+    x = (x / x.norm().clamp(min=eps)).float()  # products sum in it, whatever type they are given in
     for _ in range(steps):
-        square = x @ x.T
-        x = rl.addmm(x, rl.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        square = _rounded(x @ x.T)
+        x = _rounded(rl.addmm(x, _rounded(_bent(square, b, c)), x, beta=a))
     return x.T if tall else x
+
+
+def _bent(square: Any, b: float, c: float) -> Any:
+    """b s + c s^2."""
+    return rl.addmm(square, square, square, beta=b, alpha=c)
+
+
+def _rounded(x: Any) -> Any:
+    """What bfloat16 holds of float32 numbers, in float32."""
+    return x.bfloat16().float()
