@@ -467,7 +467,8 @@ class Engine(Stream):
 
     def dirichlet(self, concentration: Array) -> Array:
         """Weights that sum to 1 along the last axis, from gamma numbers in float64."""
-        values = self._gamma(concentration, np.float64).reshape(concentration.shape)
+        values = np.maximum(self._gamma(concentration, np.float64), np.finfo(np.float64).tiny)
+        values = values.reshape(concentration.shape)
         values = (values / values.sum(-1, keepdims=True)).astype(concentration.dtype)
         one = concentration.dtype.type(1)
         return values.clip(np.finfo(values.dtype).tiny, np.nextafter(one, one - one))

@@ -10,6 +10,7 @@ import rushlight as rl
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial
+from .continuous_bernoulli import ContinuousBernoulli
 from .exponential import Exponential
 from .gamma import Gamma
 from .gumbel import Gumbel
@@ -25,12 +26,13 @@ LOG_2PI = math.log(2 * math.pi)
 # Where p puts mass outside q's support the divergence is infinite.
 for _p, _qs, _shape in (
     (Bernoulli, (), ""), (Beta, (Pareto,), "concentration1"),
-    (Exponential, (Beta, Pareto, Uniform), "rate"),
-    (Gamma, (Beta, Pareto, Uniform), "concentration"),
-    (Gumbel, (Beta, Exponential, Gamma, Pareto, Uniform), "loc"),
-    (Laplace, (Beta, Exponential, Gamma, Pareto, Uniform), "loc"),
-    (Normal, (Beta, Exponential, Gamma, Pareto, Uniform), "loc"),
-    (Pareto, (Beta, Uniform), "scale"),
+    (ContinuousBernoulli, (Pareto,), "probs"),
+    (Exponential, (Beta, ContinuousBernoulli, Pareto, Uniform), "rate"),
+    (Gamma, (Beta, ContinuousBernoulli, Pareto, Uniform), "concentration"),
+    (Gumbel, (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform), "loc"),
+    (Laplace, (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform), "loc"),
+    (Normal, (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform), "loc"),
+    (Pareto, (Beta, ContinuousBernoulli, Uniform), "scale"),
     (Poisson, (Bernoulli, Binomial), "rate"),
 ):  # fmt: skip
     for _q in _qs:
@@ -77,6 +79,45 @@ def _pareto_normal(p: Any, q: Any) -> Any:
 def _beta_uniform(p: Any, q: Any) -> Any:
     result = -p.entropy() + (q.high - q.low).log()
     return rl.where((q.low > 0.0) | (q.high < 1.0), rl.inf, result)
+
+
+def _log_of_steady(q: Any) -> Any:
+    """The part of a continuous Bernoulli's log density that the value does not change."""
+    return (-q.probs).log1p() + q._log_constant()
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: Any, q: Any) -> Any:
+    return p.mean * (p.logits - q.logits) + _log_of_steady(p) - _log_of_steady(q)
+
+
+@register_kl(Beta, ContinuousBernoulli)
+def _beta_continuous_bernoulli(p: Any, q: Any) -> Any:
+    return -p.entropy() - p.mean * q.logits - _log_of_steady(q)
+
+
+@register_kl(Uniform, ContinuousBernoulli)
+def _uniform_continuous_bernoulli(p: Any, q: Any) -> Any:
+    result = _beta_continuous_bernoulli(p, q)
+    return rl.where((p.high > 1) | (p.low < 0), rl.inf, result)
+
+
+@register_kl(ContinuousBernoulli, Exponential)
+def _continuous_bernoulli_exponential(p: Any, q: Any) -> Any:
+    return -p.entropy() - q.rate.log() + q.rate * p.mean
+
+
+@register_kl(ContinuousBernoulli, Normal)
+def _continuous_bernoulli_normal(p: Any, q: Any) -> Any:
+    volume = 0.5 * (LOG_2PI + (q.loc / q.scale).pow(2)) + q.scale.log()
+    moments = p.variance + p.mean.pow(2) - 2.0 * q.loc * p.mean
+    return -p.entropy() + volume + moments / (2.0 * q.scale.pow(2))
+
+
+@register_kl(ContinuousBernoulli, Uniform)
+def _continuous_bernoulli_uniform(p: Any, q: Any) -> Any:
+    result = -p.entropy() + (q.high - q.low).log()
+    return rl.where((q.low > 0) | (q.high < 1), rl.inf, result)
 
 
 @register_kl(Exponential, Gamma)
