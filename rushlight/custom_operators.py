@@ -9,6 +9,7 @@ from typing import Any
 import rushlight as rl
 
 from .amp import autocast, is_autocast_enabled
+from .autograd.graph import increment_version
 from .core.errors import fail
 from .core.inplace import is_value
 from .core.modes import emit, listening
@@ -39,11 +40,38 @@ class Operator:
         """The function that is called."""
         return self.default if self.on_cpu is None or self.cpu_disabled else self.on_cpu
 
+    def refuse_named_tensors(self, asker: str, advice: str, namespace: bool = True) -> None:
+        """torch's error for tensors that are given by name alone."""
+        if any("Tensor" in one.kind for one in self.schema.arguments[self.schema.positional :]):
+            shown = self.declaration if namespace else f"{self._name}{self.schema}"
+            raise NotImplementedError(f"{asker} with kwarg-only Tensor args. {advice} Got: {shown}")
+
+    @property
+    def declaration(self) -> str:
+        """The name and the schema."""
+        return f"{self._qualname}{self.schema}"
+
+    def differentiate(self, backward: Any, setup_context: Any, asker: str) -> None:
+        """Take the user's gradient, if the operator writes to nothing."""
+        if any(one.written for one in self.schema.arguments):
+            raise RuntimeError(
+                f"Cannot register autograd formula for non-functional operator {asker} with schema"
+                f" {self.declaration}. Please create a functional operator and register an autograd"
+                " formula for that."
+            )
+        self.backward, self.setup_context = backward, setup_context
+
     def give(self, function: Callable[..., Any], device_types: Any) -> None:
         """A function for kinds of devices; None for all."""
         if device_types is None:
             self.default = function
-        elif "cpu" in device_types:
+            return
+        if not any("Tensor" in one.kind or one.kind == "Device" for one in self.schema.arguments):
+            raise ValueError(
+                "Functions without tensor inputs are required to have a `device: torch.device`"
+                " argument"
+            )
+        if "cpu" in device_types:
             self.on_cpu = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -81,6 +109,8 @@ class Operator:
         if listening():
             return emit(self.packet.default, args, kwargs)
         found = self.kernel(*args, **kwargs)
+        for x in self.schema.written(values):
+            increment_version(x)  # the function may have written past us, through NumPy
         if self.guarded:
             self._refuse_shared(values, found)
         return found
@@ -130,9 +160,14 @@ class Operator:
             "forward": staticmethod(lambda *values: self._run(values)),
             "setup_context": staticmethod(self._set_up),
             "backward": staticmethod(self._back),
-            "vmap": staticmethod(self.vmap or _not_given),
+            "vmap": staticmethod(self._together),
         }
         return self._class(methods)
+
+    def _together(self, info: Any, in_dims: Any, *values: Any) -> Any:
+        args, kwargs = self._spread(values)
+        assert self.vmap is not None
+        return self.vmap(info, in_dims[: len(args)], *args, **kwargs)
 
     def _class(self, methods: dict[str, Any]) -> Any:
         name = f"GeneratedBackwardFor_{self._namespace}_{self._name}_default"
@@ -159,10 +194,6 @@ class Operator:
         if not named:
             return found
         return (*(found if isinstance(found, tuple) else (found,)), *(None,) * named)
-
-
-def _not_given(info: Any, in_dims: Any, *args: Any) -> Any:
-    raise NotImplementedError("torch.library.register_vmap gives the operator its function")
 
 
 def _cast(value: Any, kind: Any) -> Any:

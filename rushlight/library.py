@@ -28,6 +28,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+ADVICE = "In the original definition of the op, please make your tensors not kwarg-only."
+
+
 class CustomOpDef:
     """An operator made of a Python function by `custom_op`; call it as the function.
 
@@ -61,7 +64,7 @@ class CustomOpDef:
         self, backward: Callable[..., Any], /, *, setup_context: Callable[..., Any] | None = None
     ) -> None:
         """Give the gradient: `backward(ctx, *grads)`, `setup_context(ctx, inputs, output)`."""
-        self._operator.backward, self._operator.setup_context = backward, setup_context
+        self._operator.differentiate(backward, setup_context, repr(self))
 
     def register_kernel(
         self, device_types: Any, fn: Callable[..., Any] | None = None, /
@@ -112,7 +115,18 @@ def custom_op(
 
     def make(function: Callable[..., Any]) -> CustomOpDef:
         found = infer(function, mutates_args) if schema is None else parse(schema)
+        writes = {one.name for one in found.arguments if one.written}
+        if schema is not None and writes != set(mutates_args):
+            raise ValueError(
+                f"Attempted to create a custom op with `mutates_args={mutates_args}` and"
+                f" `schema={schema}. The schema suggests that the op mutates {writes}which is"
+                " different from what was provided to us in `mutates_args`. Please make these"
+                " consistent."
+            )
         operator = defined(name, found)
+        operator.refuse_named_tensors(
+            "custom_op", "Please make your tensors not kwarg-only.", namespace=False
+        )
         operator.guarded = True
         operator.give(function, device_types)
         return CustomOpDef(operator, function)
@@ -249,7 +263,8 @@ def register_autograd(
     tensor(12.)
     """
     operator = registered(op, "register_autograd")
-    operator.backward, operator.setup_context = backward, setup_context
+    operator.refuse_named_tensors("register_autograd", ADVICE)
+    operator.differentiate(backward, setup_context, str(op))
 
 
 def register_vmap(op: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None) -> Any:
@@ -270,6 +285,7 @@ def register_vmap(op: Any, func: Callable[..., Any] | None = None, /, *, lib: An
             [2.]])
     """
     operator = registered(op, "register_vmap")
+    operator.refuse_named_tensors("register_vmap", ADVICE)
 
     def register(function: Callable[..., Any]) -> None:
         operator.vmap = function
