@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -215,15 +216,19 @@ def forget() -> None:
 # --- Single passes -------------------------------------------------------------------------------
 
 PASSES = Pieces("passes")
-_HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
-_LETTERS = {_SINGLE: "f", np.dtype(np.float64): "d"}
-_HALVINGS = {(_SINGLE, _HALF): "to_half", (_HALF, _SINGLE): "from_half"}
+_COMPILER = "rushlight.compile.code.llvm"
+_before = [1 << 22]  # elements that NumPy passes over before the compiler is loaded for this alone
+_LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
+_HALVINGS = {"fe": "to_half", "ef": "from_half", "fE": "to_bfloat", "Ef": "from_bfloat"}
 
 
 def one_pass(name: str, size: int, kind: np.dtype | None = None) -> Any:
     """The function of that name for `size` numbers, of a type if it has several; or None."""
     letter = "" if kind is None else _LETTERS.get(kind)
     if size < LONG or letter is None:
+        return None
+    if _before[0] > 0 and _COMPILER not in sys.modules:
+        _before[0] -= size
         return None
     found = PASSES.found
     if found is None:
@@ -242,9 +247,9 @@ def pass_over(name: str, x: ndarray) -> Any:
 
 
 def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
-    """A float32 array as float16, or the other way round."""
-    name = _HALVINGS.get((x.dtype, kind)) if x.size >= LONG else None
-    run = one_pass(name, x.size) if name and _in_order(x) else None
+    """A float32 array as float16 or bfloat16 (code E), or the other way round."""
+    name = _HALVINGS.get(x.dtype.char + kind.char) if x.size >= LONG else None
+    run = one_pass(name, x.size) if name and x.dtype.isnative and _in_order(x) else None
     if run is None:
         return None
     y = empty(x.shape, kind)

@@ -99,6 +99,10 @@ def row_sums(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     if x.size < MANY:  # arguments in their order: words cost 100 ns
         return _reduce_add(x, dims, None, None, keep)
     if not short_rows(x, dims, 128):
+        if x.size >= heavy.LONG and dims == (x.ndim - 1,) and x.ndim > 1:
+            y = heavy.of_rows("sums", x)
+            if y is not None:
+                return y[..., None] if keep else y
         few = _few_slices(x, dims)
         return _reduce_add(x, dims, keepdims=keep) if few is None else _added(x, few, keep)
     y = np.matmul(x, np.ones(x.shape[-1], x.dtype))
@@ -147,6 +151,10 @@ def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
             raise not_implemented("sum_cpu", dtypes.of(x))
         y = _reduce_add(x, dims, np.float32, keepdims=keep)
         return row_major(y).astype(x.dtype)
+    if dims is None and x.size >= heavy.LONG and x.flags.c_contiguous:
+        whole = heavy.of_rows("sums", x.reshape(1, -1))
+        if whole is not None:
+            return whole.reshape((1,) * x.ndim) if keep else whole[0]
     small = dims is None or x.size < MANY
     y = _reduce_add(x, dims, None, None, keep) if small else row_sums(x, dims, keep)
     return y if y.ndim < 2 else row_major(y)

@@ -109,11 +109,11 @@ cumprod = general("cumprod", eval=lambda x, dim: _running(np.multiply, _summing(
 
 def _by_halves(x: np.ndarray) -> np.ndarray:
     """Products along the last dimension: NumPy multiplies one number after the other."""
-    native = heavy.pass_over("products", x) if x.ndim > 1 else None
+    native = heavy.pass_over("products", x)
     if native is not None:
         y, scratch = np.empty(x.shape[:-1], x.dtype), np.empty(x.shape[-1], x.dtype)
         native(x.ctypes.data, y.ctypes.data, scratch.ctypes.data, y.size, x.shape[-1])
-        return y
+        return y[()]
     while (size := x.shape[-1]) > 8:
         half = size // 2
         y = x[..., :half] * x[..., half : 2 * half]

@@ -28,14 +28,15 @@ def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
     kind = target.numpy
     if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
         return np.not_equal(x, 0)
+    if x.size >= heavy.LONG and (y := heavy.halves(x, kind)) is not None:
+        return y
     if kind.kind == "V":
         return dtypes.narrowed(x, kind)
     if x.base is not None and 0 in x.strides:  # expanded: NumPy would put such an axis innermost
         y = dense_like(x, kind)
         np.copyto(y, x, casting="unsafe")
         return y
-    y = heavy.halves(x, kind) if x.size >= heavy.LONG else None
-    return x.astype(kind) if y is None else y
+    return x.astype(kind)
 
 
 _cast = linear(
@@ -474,9 +475,18 @@ flip = linear(
     "flip", eval=lambda x, dims: np.flip(x, dims).copy(),
     adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.",
 )  # fmt: skip
-roll = linear("roll",
-              eval=lambda x, shifts, dims: row_major(
-                  np.roll(x, shifts if dims else shifts[0], dims or None)),
+
+
+def _roll(x: np.ndarray, shifts: Any, dims: Any) -> np.ndarray:
+    if len(dims) != 1 or not x.size:
+        return row_major(np.roll(x, shifts if dims else shifts[0], dims or None))
+    dim = dims[0] % x.ndim  # two parts exchanged, which takes a tenth of NumPy's time for few
+    start, before = x.shape[dim] - shifts[0] % x.shape[dim], (slice(None),) * dim
+    parts = x[(*before, slice(start, None))], x[(*before, slice(start))]
+    return row_major(np.concatenate(parts, dim))
+
+
+roll = linear("roll", eval=_roll,
               adjoint=lambda g, x, shifts, dims: roll(g, tuple(-s for s in shifts), dims),
               doc="Elements moved on, wrapping around.")  # fmt: skip
 rot90 = linear("rot90", eval=lambda x, k, dims: np.rot90(x, k, dims).copy(order="K"),

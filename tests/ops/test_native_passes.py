@@ -13,12 +13,14 @@ from rushlight.core import heavy
 
 pytest.importorskip("llvmlite")
 SHAPES = (1, 1), (3, 5), (5, 8), (4, 9), (7, 17), (2, 3, 33), (6, 31), (1, 700), (64, 3), (300,)
+LONG_SHAPES = (9, 129), (9, 200), (3, 256), (2, 3, 511), (5, 512), (3, 1000), (2, 1024), (2, 5000)
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Native code from the first number on."""
     monkeypatch.setattr(heavy, "LONG", 0)
+    monkeypatch.setattr(heavy, "_before", [0])
     before, heavy.SWITCH.on = heavy.SWITCH.on, True
     yield
     heavy.SWITCH.on = before
@@ -53,6 +55,10 @@ ROWS = {
     "cummin": lambda x: tuple(x.cummin(-1)),
     "amax": lambda x: x.amax(-1),
     "amin": lambda x: x.amin(-1, keepdim=True),
+    "sum": lambda x: x.sum(-1),
+    "total": lambda x: x.sum(),
+    "product": lambda x: x.prod(),
+    "mean": lambda x: x.mean(-1, keepdim=True),
     "prod": lambda x: x.prod(-1),
     "first": lambda x: x.cumsum(0),
     "turned": lambda x: x.mT.cummax(-1).indices if x.ndim > 1 else x,
@@ -71,6 +77,17 @@ def test_rows(name: str, dtype: Any) -> None:
             same(lambda x=x: ROWS[name](x))
 
 
+def test_long_rows() -> None:
+    """Sums go by blocks of NumPy's, products by halves in registers where the size allows it."""
+    for dtype in (np.float32, np.float64):
+        for shape in LONG_SHAPES:
+            x = numbers(shape, dtype)
+            x[0] = -0.0
+            for name in ("sum", "total", "prod", "product", "amax"):
+                same(lambda x=x, name=name: ROWS[name](x))
+            same(lambda x=x: rl.nansum(x, -1))
+
+
 @pytest.mark.parametrize("name", ["amax", "amin", "cummax", "cummin"])
 def test_infinite_ones_and_nothing(name: str) -> None:
     x = numbers((9, 40), np.float32, 0.02)
@@ -78,6 +95,15 @@ def test_infinite_ones_and_nothing(name: str) -> None:
     same(lambda: ROWS[name](x))
     nothing = ROWS[name](rl.zeros(0, 4))
     assert (nothing[0] if isinstance(nothing, tuple) else nothing).shape[0] == 0
+
+
+def test_little_is_passed_over_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler is loaded after so many elements, unless it is there."""
+    monkeypatch.setattr(heavy, "_COMPILER", "no such module")
+    monkeypatch.setattr(heavy, "_before", [100])
+    assert heavy.one_pass("powers", 60) is None
+    assert heavy.one_pass("powers", 60) is None
+    assert heavy.one_pass("powers", 60) is not None
 
 
 def test_gradients_of_rows() -> None:
@@ -111,6 +137,11 @@ def test_half_precision() -> None:
         with np.errstate(over="ignore"):
             same(lambda x=x: rl.from_numpy(x).half())
             same(lambda x=x: rl.from_numpy(x).half().float())
+            same(lambda x=x: rl.from_numpy(x).bfloat16().view(rl.int16))
+            same(lambda x=x: rl.from_numpy(x).bfloat16().float())
+    bits = rng.integers(-(2**31), 2**31, 4000, np.int32)
+    bits[::3] |= 0x7F800000
+    same(lambda: rl.from_numpy(bits).view(rl.float32).bfloat16().view(rl.int16))
     assert bool(rl.tensor([rl.nan] * 20).half().isnan().all())
 
 

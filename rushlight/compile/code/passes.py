@@ -3,11 +3,12 @@
 Each is there for float32 and float64, with the letter of the type at its end:
 
 - `running_sums`, `running_products`, `cummax`, `cummin`: along rows, with places for the latter;
-- `amax`, `amin`, `products`: of each row, the last by halves as `ops/scan.py` takes them;
+- `amax`, `amin`, `sums`, `products`: of each row, the last by halves as `ops/scan.py` takes them;
 - `add_rows`: rows added at places, one after the other;
 - `counted`, `spaced`: evenly spaced numbers, rounded as `functions/sequences.py` says.
 
-`powers` raises a number as the C library does, `to_half` and `from_half` are there for float32.
+`powers` raises a number as the C library does; `to_half` and `from_half`, `to_bfloat` and
+`from_bfloat` are there for float32.
 Results are those of NumPy, to the last bit.
 """
 
@@ -23,6 +24,8 @@ from .scalar import Emitter
 from .variables import Variable, during
 
 _TOGETHER = 4  # rows side by side, where each number waits for the one before
+_TREES = (64, 128, 256, 512, 1024)  # rows whose products have code of their own
+_BLOCK = 128  # numbers that NumPy adds at a time
 _SMALL = 8  # numbers of a row that are multiplied one after the other
 _FLOATS = (("f", F32, 16), ("d", F64, 8))
 Body = Callable[[Function, Type, int], None]
@@ -114,9 +117,31 @@ def _extremum(op: str) -> Body:
     return write
 
 
+def _tree(f: Function, of: Type, lanes: int, row: Value, size: int) -> Value:
+    """The product of a row of so many numbers, as by halves, in registers."""
+    parts = [f.load(of.wide(lanes), row, at) for at in range(0, size, lanes)]
+    while len(parts) > 1:
+        half = len(parts) // 2
+        parts = [f.mul(parts[k], parts[k + half]) for k in range(half)]
+    (whole,) = parts
+    if lanes > _SMALL:
+        low, high = (f.shuffle(whole, None, range(k, k + _SMALL)) for k in (0, _SMALL))
+        whole = f.mul(low, high)
+    found = f.extract(whole, 0)
+    for lane in range(1, _SMALL):
+        found = f.mul(found, f.extract(whole, lane))
+    return found
+
+
 def _products(f: Function, of: Type, lanes: int) -> None:
     """The second half times the first, again and again, until few are left."""
     x, out, scratch, rows, n = f.arguments
+    for size in _TREES:
+        with f.if_(f.compare("==", n, size)):
+            with f.loop(0, rows, 1) as loop:
+                row = f.at(x, f.mul(loop.index, size), of)
+                f.store(_tree(f, of, lanes, row, size), out, loop.index)
+            f.ret()
     with f.loop(0, rows, 1) as loop:
         row = f.at(x, f.mul(loop.index, n), of)
         size, source = Variable(f, n), Variable(f, row, PTR)
@@ -144,6 +169,54 @@ def _products(f: Function, of: Type, lanes: int) -> None:
         with f.loop(1, size.get(), 1, carry=[f.load(of, few)]) as inner:
             inner.next(f.mul(inner.carried[0], f.load(of, few, inner.index)))
         f.store(inner.results[0], out, loop.index)
+
+
+def _block(f: Function, of: Type, start: Value, count: Value | int) -> Value:
+    """The sum of at most a block: eight running sums, added in pairs, and what is left over."""
+    eight = of.wide(8)
+    total = f.load(eight, start)
+    if isinstance(count, int):
+        for at in range(8, count, 8):
+            total = f.add(total, f.load(eight, start, at))
+    else:
+        with f.loop(8, f.bit_and(count, -8), 8, carry=[total]) as loop:
+            loop.next(f.add(loop.carried[0], f.load(eight, start, loop.index)))
+        (total,) = loop.results
+    for width in (4, 2):
+        even, odd = (f.shuffle(total, None, range(k, 2 * width, 2)) for k in (0, 1))
+        total = f.add(even, odd)
+    found = f.add(f.extract(total, 0), f.extract(total, 1))
+    if isinstance(count, int):
+        return found
+    with f.loop(f.bit_and(count, -8), count, 1, carry=[found]) as loop:
+        loop.next(f.add(loop.carried[0], f.load(of, start, loop.index)))
+    return loop.results[0]
+
+
+def _pairwise(f: Function, of: Type) -> None:
+    """The sum of numbers, by halves that are whole eights as NumPy takes them."""
+    start, count = f.arguments
+    with f.if_(f.compare("==", count, _BLOCK)):
+        f.ret(_block(f, of, start, _BLOCK))
+    with f.if_(f.compare("<", count, 8)):
+        with f.loop(0, count, 1, carry=[f.constant(0.0, of)]) as loop:
+            loop.next(f.add(loop.carried[0], f.load(of, start, loop.index)))
+        f.ret(loop.results[0])
+    with f.if_(f.compare("<", count, _BLOCK)):
+        f.ret(_block(f, of, start, count))
+    half = f.bit_and(f.ashr(count, 1), -8)
+    low = f.call(f.name, of, start, half)
+    high = f.call(f.name, of, f.at(start, half, of), f.sub(count, half))
+    f.ret(f.add(low, high))
+
+
+def _sums(f: Function, of: Type, lanes: int) -> None:
+    x, out, rows, n = f.arguments
+    name = f"pairwise_{of.name}"
+    _pairwise(f.module.function(name, [("start", PTR), ("count", I64)], of, internal=True), of)
+    with f.loop(0, rows, 1) as loop:
+        row = f.at(x, f.mul(loop.index, n), of)
+        f.store(f.add(f.call(name, of, row, n), 0.0), out, loop.index)  # -0 becomes 0
 
 
 def _add_rows(f: Function, of: Type, lanes: int) -> None:
@@ -212,6 +285,29 @@ def _spaced(f: Function, of: Type, lanes: int) -> None:
     f.vectors(half, count, 8, lambda index, mask, _: line(index, mask, last, back, True))
 
 
+def _rounded(f: Function, x: Value) -> Value:
+    """The upper halves of float32, ties to even; of nan the sign alone."""
+    bits = f.bitcast(x, "uint32")
+    near = f.add(f.add(bits, f.bit_and(f.lshr(bits, 16), 1)), 0x7FFF)
+    strange = f.bit_or(f.bit_and(bits, 0x80000000), 0x7FC00000)
+    kept = f.select(f.compare("!=", x, x), strange, near)
+    return f.convert("trunc", f.lshr(kept, 16), "uint16")
+
+
+def _bfloats(f: Function, to: bool) -> None:
+    x, out, count = f.arguments
+    single, word = F32.wide(16), vector("uint16", 16)
+
+    def step(index: Value, mask: Value | None, _: Any) -> None:
+        if to:
+            f.store(_rounded(f, f.load(single, x, index, mask)), out, index, mask)
+        else:
+            bits = f.convert("zext", f.load(word, x, index, mask), "uint32")
+            f.store(f.bitcast(f.shl(bits, 16), "float32"), out, index, mask)
+
+    f.vectors(0, count, 16, step)
+
+
 def _powers(f: Function) -> None:
     out, exponents, root, count = f.arguments
     with f.loop(0, count, 1) as loop:
@@ -243,7 +339,7 @@ _EACH: dict[str, tuple[str, Body]] = {  # arguments: p is an array, i a count, d
     "running_sums": ("ppii", _running("add")), "running_products": ("ppii", _running("mul")),
     "cummax": ("pppii", _running_extremum(">")), "cummin": ("pppii", _running_extremum("<")),
     "amax": ("ppii", _extremum("max")), "amin": ("ppii", _extremum("min")),
-    "products": ("pppii", _products), "add_rows": ("pppii", _add_rows),
+    "sums": ("ppii", _sums), "products": ("pppii", _products), "add_rows": ("pppii", _add_rows),
     "counted": ("pddi", _counted), "spaced": ("pdddi", _spaced),
 }  # fmt: skip
 _FUSED = ("counted", "spaced")  # what rounds a product and its sum once
@@ -269,6 +365,8 @@ class Passes:
             for letter, of, lanes in _FLOATS if target.fma or name not in _FUSED else ():
                 write(function(f"{name}_{letter}", spelt), of, lanes)
         _powers(function("powers", "ppdi"))
+        for name, to in (("to_bfloat", True), ("from_bfloat", False)):
+            _bfloats(function(name, "ppi"), to)
         if target.fma:  # processors with the one have the other
             for name, to in (("to_half", True), ("from_half", False)):
                 _halves(function(name, "ppi"), to)
