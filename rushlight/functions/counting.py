@@ -101,6 +101,11 @@ def unique_consecutive(
 def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     """How often each non-negative integer occurs, or the sum of its weights.
 
+    Shapes: input (n,), weights the same; the result has max(input) + 1 elements, and at least
+    `minlength`: int64, with weights float32 or float64.
+    Raises: RuntimeError for negative numbers and other shapes; NotImplementedError for other types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bincount.html
+
     >>> import rushlight as torch
     >>> torch.bincount(torch.tensor([0, 2, 2]))
     tensor([1, 0, 2])

@@ -225,6 +225,11 @@ def linalg_cross(
 ) -> Tensor:
     """The cross product of vectors of 3 along a dimension.
 
+    (a2 b3 - a3 b2, a3 b1 - a1 b3, a1 b2 - a2 b1). Shapes: as many dimensions in both, which are
+    broadcast; `dim` (or `axis`) has size 3.
+    Raises: RuntimeError for other numbers of dimensions, and where `dim` has another size.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cross.html
+
     >>> import rushlight as torch
     >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
@@ -259,16 +264,12 @@ def cross(
 ) -> Tensor:
     """The cross product of vectors of 3, along `dim` or the first dimension of size 3.
 
+    As `linalg.cross`; without `dim` it warns once, since another dimension is meant there.
+    Raises: RuntimeError where no dimension has size 3, or `dim` has another size.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cross.html
+
     >>> import rushlight as torch
     >>> torch.cross(torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0]), dim=0)
-    tensor([0., 0., 1.])
-
-    >>> import rushlight as torch
-    >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
-    tensor([0., 0., 1.])
-
-    >>> import rushlight as torch
-    >>> torch.linalg.cross(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
     dim = dim if axis is None else axis

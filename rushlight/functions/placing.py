@@ -278,6 +278,11 @@ def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """input with the elements at places of the flattened tensor replaced (or added to).
 
+    Arguments: `index`, int64, counts from the end where it is negative; `source` has as many
+    elements; `accumulate` adds, also where a place is named twice.
+    Raises: RuntimeError for other types; IndexError beyond the end and for other numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.put_.html
+
     >>> import rushlight as torch
     >>> torch.put(torch.zeros(2, 2), torch.tensor([3]), torch.ones(1))
     tensor([[0., 0.],

@@ -342,6 +342,10 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
          out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * outer(vec1, vec2).
 
+    Shapes: vec1 (n,), vec2 (m,); input is broadcast to the result's (n, m).
+    Raises: RuntimeError for other numbers of dimensions, and an input that does not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addr.html
+
     >>> import rushlight as torch
     >>> torch.addr(torch.zeros(1, 2), torch.tensor([2.0]), torch.tensor([1.0, 3.0]))
     tensor([[2., 6.]])

@@ -240,6 +240,10 @@ def argmax(
 ) -> Tensor:  # fmt: skip
     """The index of the largest element, in the flattened tensor or along a dimension.
 
+    The first of equal ones; a NaN counts as the largest. `keepdim` keeps `dim` with size 1.
+    Raises: IndexError where there is nothing to choose from; RuntimeError for bool and complex.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.argmax.html
+
     >>> import rushlight as torch
     >>> torch.argmax(torch.tensor([[1, 5], [7, 2]]), dim=1)
     tensor([1, 0])
@@ -253,6 +257,10 @@ def argmin(
     keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The index of the smallest element, in the flattened tensor or along a dimension.
+
+    The first of equal ones; a NaN counts as the smallest. `keepdim` keeps `dim` with size 1.
+    Raises: IndexError where there is nothing to choose from; RuntimeError for bool and complex.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.argmin.html
 
     >>> import rushlight as torch
     >>> torch.argmin(torch.tensor([3.0, 1.0, 2.0]))
@@ -276,6 +284,10 @@ def all(
 ) -> Tensor:  # fmt: skip
     """Whether every element is nonzero.
 
+    Of no elements it is True. `dim` (or `axis`) is a dimension, several of them, or None for all;
+    `keepdim` keeps them with size 1. The result is bool, of uint8 uint8 as in torch.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
+
     >>> import rushlight as torch
     >>> torch.all(torch.tensor([True, False]))
     tensor(False)
@@ -288,6 +300,10 @@ def any(
     keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """Whether some element is nonzero.
+
+    Of no elements it is False. `dim` (or `axis`) is a dimension, several of them, or None for all;
+    `keepdim` keeps them with size 1. The result is bool, of uint8 uint8 as in torch.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.any.html
 
     >>> import rushlight as torch
     >>> torch.any(torch.tensor([True, False]))

@@ -315,7 +315,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x outside of -lambd..lambd, 0 inside.
+    """x outside of -lambd..lambd, 0 inside; NotImplementedError for integers.
 
     >>> import rushlight as torch
     >>> torch.nn.functional.hardshrink(torch.tensor([-1.0, 0.3, 2.0]))

@@ -62,6 +62,11 @@ def dropout1d(
 ) -> Tensor:
     """Whole channels of (N, C, L) or (C, L) zeroed with probability `p`.
 
+    Arguments: `training` False gives the input itself; `inplace` writes to it. What is left is
+    divided by 1 - p; the draws are torch's for the same seed.
+    Raises: ValueError unless 0 <= p <= 1; RuntimeError for other numbers of dimensions.
+    Source: Tompson et al. 2015, https://arxiv.org/abs/1411.4280
+
     >>> import rushlight as torch
     >>> torch.nn.functional.dropout1d(torch.ones(1, 100, 3), 0.5).sum(2).unique()
     tensor([0., 6.])
@@ -98,6 +103,12 @@ def dropout2d(
 ) -> Tensor:
     """Whole channels of (N, C, H, W) zeroed with probability `p`.
 
+    Arguments: `training` False gives the input itself; `inplace` writes to it. What is left is
+    divided by 1 - p; the draws are torch's for the same seed.
+    Other numbers of dimensions are taken with a warning, as in torch.
+    Raises: ValueError unless 0 <= p <= 1.
+    Source: Tompson et al. 2015, https://arxiv.org/abs/1411.4280
+
     >>> import rushlight as torch
     >>> torch.nn.functional.dropout2d(torch.ones(1, 2, 1, 1), training=False).shape
     torch.Size([1, 2, 1, 1])
@@ -120,6 +131,12 @@ def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Whole channels of (N, C, D, H, W) zeroed with probability `p`.
+
+    Arguments: `training` False gives the input itself; `inplace` writes to it. What is left is
+    divided by 1 - p; the draws are torch's for the same seed.
+    Other numbers of dimensions are taken with a warning, as in torch.
+    Raises: ValueError unless 0 <= p <= 1.
+    Source: Tompson et al. 2015, https://arxiv.org/abs/1411.4280
 
     >>> import rushlight as torch
     >>> torch.nn.functional.dropout3d(torch.ones(1, 100, 1, 1, 3), 0.5).sum(4).unique()
@@ -168,6 +185,10 @@ def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """`alpha_dropout` of whole channels.
+
+    Shapes: (N, C, ...), as the result. Arguments: `training` False gives the input itself.
+    Raises: ValueError unless 0 <= p <= 1; RuntimeError for fewer than two dimensions.
+    Source: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
 
     >>> import rushlight as torch
     >>> torch.nn.functional.feature_alpha_dropout(torch.ones(1, 2, 3), 0.5, training=False)

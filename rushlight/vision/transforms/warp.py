@@ -67,6 +67,9 @@ def checked_center(center: Any) -> Any:
 class RandomRotation(rl.nn.Module):
     """Turn by an angle drawn from `degrees` (one uniform draw).
 
+    Arguments: `degrees` is (least, most), or a number d for (-d, d); `expand` makes room for the
+    corners; `center` (x, y) is the middle unless given; `fill` is what comes in from outside.
+    Raises: ValueError, TypeError for other degrees and centres.
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomRotation.html
 
     >>> import rushlight as torch
