@@ -25,6 +25,7 @@ from .calls.backward import Halves
 from .calls.bound import Bound, frozen, modes, pattern
 from .calls.fast import MISS, make
 from .calls.following import Following, differs_in_numbers, numbers_in
+from .calls.passing_texts import NEW, PassingTexts
 from .calls.refused import Refusals
 from .calls.taken import Taken
 from .code import cache, llvm
@@ -146,6 +147,7 @@ class Compiled:
             self._latest: Bound | None = None
             self._strikes = 0
             self._refusals = Refusals()
+            self._texts = PassingTexts()
             self._eager: str | None = None  # why no call is looked at any more
             self._warned = self._called = False
             self._forms: Any = None
@@ -320,8 +322,7 @@ class Compiled:
 
     def _made(self, args: Any, kwargs: Any, refused: tuple[Bound, ...]) -> Any:
         """Trace a call and make a program of it, or say why there is none; the call's result."""
-        if len(self.programs) >= self.limit:
-            self._say(_TOO_MANY.format(self.limit))
+        if self._leaves(args, kwargs):
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
         with rarely():
@@ -359,6 +360,17 @@ class Compiled:
         self._add(bound)
         captured.say()
         return result
+
+    def _leaves(self, args: Any, kwargs: Any) -> bool:
+        """Whether a call is left eager: there are too many programs, or its text is a new one."""
+        if len(self.programs) >= self.limit:
+            self._say(_TOO_MANY.format(self.limit))
+            return True
+        if self.fullgraph or not self._texts.hold_back(self._own, args, kwargs, modes()):
+            return False
+        if all(why.reason != NEW for why in self.reasons):
+            self.reasons.append(Uncompilable(NEW))
+        return True
 
     def _add(self, bound: Bound) -> None:
         """One program more, to be tried first."""

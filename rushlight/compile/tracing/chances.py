@@ -35,6 +35,7 @@ _OF_NUMPY = frozenset(
 NAMES_OF_DRAWS = _OF_PYTHON | _OF_NUMPY | {"choice"}
 UNSEEN = "draws numbers at every call that a program would not see"
 HIDDEN = "random numbers are drawn in a way that a program would not see"
+DRAW_OUTSIDE = ": draw outside the function, and pass the batch or a tensor of the places"
 GIVEN = "drawn, here, args, kwargs"
 _PLAIN = frozenset((int, float))
 
@@ -166,7 +167,7 @@ class Chances:
             return draw.make()
         value = draw.make()
         if type(value) not in _PLAIN:
-            tracer.stop(f"{draw.name}() must happen at every call")
+            tracer.stop(f"{draw.name}() must happen at every call{DRAW_OUTSIDE}")
             return value
         self._states[id(engine)] = engine, state_of(engine)
         self.draws.append(draw)
@@ -230,7 +231,7 @@ def noted(function: Any, name: str) -> Any:
     if engine is None:
         home = getattr(function, "__module__", None) or type(function).__module__
         if _is_numpys(getattr(function, "__self__", None)) or home.startswith("numpy.random"):
-            tracer.stop(f"{name}() must happen at every call")
+            tracer.stop(f"{name}() must happen at every call{DRAW_OUTSIDE}")
         return function
 
     def drawn(*args: Any, **kwargs: Any) -> Any:
@@ -255,6 +256,6 @@ def _drawn(tracer: Any, engine: Any, function: Any, args: Any, kwargs: Any) -> A
     if name == "choice" or not all(
         _value(x).__class__ in _PLAIN for x in (*args, *kwargs.values())
     ):
-        tracer.stop(f"{name}() must happen at every call")
+        tracer.stop(f"{name}() must happen at every call{DRAW_OUTSIDE}")
         return function(*map(plain, args), **{key: plain(x) for key, x in kwargs.items()})
     return tracer.chances.draw(Draw(engine, name, args, kwargs))

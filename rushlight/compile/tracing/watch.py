@@ -22,8 +22,12 @@ from ...core.errors import is_ours
 from ...core.state import STATE
 from ..code import helpers, llvm
 from ..disk.owned import own_file
+from .chances import DRAW_OUTSIDE
 
 _EFFECTS = frozenset("print input open next exec eval __import__ setattr delattr".split())
+_READ_OUTSIDE = (
+    ", and the call also reads it or uses it otherwise: keep it outside, or the numbers in a tensor"
+)
 _CHANCE = frozenset("random _random time _time datetime secrets uuid numpy.random".split())
 _CHANGES = frozenset("append extend insert pop remove clear update setdefault popitem add discard "
                      "sort reverse appendleft popleft write writelines".split())  # fmt: skip
@@ -101,7 +105,7 @@ class Watch:
         if event == "call":
             module = frame.f_globals.get("__name__")
             if module in _CHANCE or frame.f_code.co_name in _OUTSIDE.get(module, ()):
-                self._stop_for(frame, module in _OUTSIDE)
+                self._stop_for(frame, module in _OUTSIDE, _advice(module))
             return
         if is_ours(frame) or not own_file(frame.f_code.co_filename):
             return
@@ -109,15 +113,15 @@ class Watch:
         module = getattr(called, "__module__", None) or type(owner).__module__
         chance = module in _CHANCE or module.startswith("numpy.random")
         if (module == "builtins" and name in _EFFECTS) or chance:
-            self._stop(f"{name}()", frame)
+            self._stop(f"{name}()", frame, _advice(module))
         elif isinstance(owner, dict) and name in _STORES:
             return  # what it leaves is found as any item is
         elif name in _CHANGES and isinstance(owner, _CONTAINERS) and self._known(owner):
-            self._stop(f".{name}() on something made before the call", frame)
+            self._stop(f".{name}() on something made before the call", frame, _READ_OUTSIDE)
         elif module in _FAR:
             self._stop(f"{name}()", frame)
 
-    def _stop_for(self, frame: Any, far: bool) -> None:
+    def _stop_for(self, frame: Any, far: bool, instead: str) -> None:
         """End the trace for a call by the user's code; with `far`, through libraries as well."""
         back = frame.f_back
         while far and back is not None and not is_ours(back):
@@ -125,15 +129,21 @@ class Watch:
                 break
             frame, back = back, back.f_back
         if back is not None and not is_ours(back) and own_file(back.f_code.co_filename):
-            self._stop(f"{frame.f_code.co_name}()", back)
+            self._stop(f"{frame.f_code.co_name}()", back, instead)
 
     def _known(self, owner: Any) -> bool:
         reach = self.tracer.reach
         return reach.knows(owner) or id(owner) in reach.told
 
-    def _stop(self, what: str, frame: Any) -> None:
+    def _stop(self, what: str, frame: Any, instead: str = "") -> None:
         where = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-        self.tracer.stop(f"{what} must happen at every call", where)
+        self.tracer.stop(f"{what} must happen at every call{instead}", where)
+
+
+def _advice(module: Any) -> str:
+    """What to do instead of calling something of a module."""
+    draws = module in ("random", "_random") or str(module).startswith("numpy.random")
+    return DRAW_OUTSIDE if draws else ""
 
 
 # --- the hook in native code
