@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from .apart import overlapping
 from .backward import output_entry
 from .guards import ABSENT, Place, checker, same, set_on
+from .opened import STATES, Above, Opened, layout, opened, plain_parts
+from .returned import may_give_back
 from .texts import Texts, texts_in
 
 
@@ -103,10 +106,23 @@ def history(x: Tensor) -> int:
 
 def pattern(value: Any) -> Any:
     """Nested arguments with each tensor replaced by its form."""
+    STATES.settle()
+    return _pattern(value, ())
+
+
+def _pattern(value: Any, above: tuple[Any, ...]) -> Any:
     if isinstance(value, Tensor):
         return Argument(value)
-    parts = parts_of(value)
-    return value if parts is None else alike(value, map(pattern, parts))
+    parts = plain_parts(value)
+    if parts is not None:
+        return alike(value, [_pattern(part, above) for part in parts])
+    how = opened(value, above)
+    if how is not None:
+        inside = (*above, value)
+        return Opened(value, how, [_pattern(part, inside) for part in how.parts(value)])
+    if type(value) is weakref.ref:
+        return next((Above(k) for k, x in enumerate(above) if value() is x), value)
+    return value
 
 
 def expects(wanted: Any, asked: Iterable[str]) -> bool:
@@ -126,21 +142,47 @@ def sets(wanted: Any) -> bool:
     return any(map(sets, parts_of(wanted) or ()))
 
 
-def fits(value: Any, wanted: Any, leaves: list[Tensor]) -> bool:
-    """Whether arguments match a pattern; the tensors among them are collected on the way."""
+def fits(value: Any, wanted: Any, leaves: list[Tensor], above: tuple[Any, ...] = ()) -> bool:
+    """Whether arguments match a pattern; the tensors among them are collected on the way.
+
+    `above` are the objects taken apart that hold the value.
+    """
     kind = type(wanted)
     if kind is Argument:
         leaves.append(value)
         return wanted.fits(value)
-    parts = parts_of(wanted)
+    if kind is Opened:
+        return _fits_opened(value, wanted, leaves, above)
+    if kind is Above:
+        return type(value) is weakref.ref and value() is above[wanted.place]
+    parts = plain_parts(wanted)
     if parts is None:
-        return same(value, wanted)
+        return _is_same(value, wanted)
     return (
         type(value) is kind and len(value) == len(wanted)
         # keys in order too: someone may go through them
         and (not issubclass(kind, dict) or list(value) == list(wanted))
-        and all(fits(part, one, leaves) for part, one in zip(parts_of(value) or (), parts))
+        and all(fits(part, one, leaves, above) for part, one in zip(plain_parts(value), parts))
     )  # fmt: skip
+
+
+def _is_same(value: Any, wanted: Any) -> bool:
+    if same(value, wanted):
+        return True
+    if type(value) is type(wanted) and layout(type(value)) is not None:
+        STATES.notice(type(value))
+    return False
+
+
+def _fits_opened(value: Any, wanted: Opened, leaves: list[Tensor], above: tuple[Any, ...]) -> bool:
+    if not wanted.has_form(value):
+        return False
+    inside, parts = (*above, value), wanted.how.parts(value)
+    if all(fits(part, one, leaves, inside) for part, one in zip(parts, wanted.parts)):
+        return True
+    if wanted.counts(value):
+        STATES.notice(value)
+    return False
 
 
 class Bound:
@@ -155,6 +197,8 @@ class Bound:
         self.engines = list({id(x): x for x in map(_engine, captured.graph.effects)}.values())
         self.arguments = arguments
         self.expecting = expects(arguments, captured.asked)
+        made = captured.results, captured.stored, captured.given
+        self.once = may_give_back(made, arguments)  # it is for the traced call alone
         self.conditions: dict[str, Any] = {}  # on numbers among the arguments, asked by the caller
         self.places: list[Place] = captured.places
         self.presence = captured.presence
@@ -167,7 +211,7 @@ class Bound:
         tensors = [k for k, source in enumerate(self._sources) if source.kind not in NUMBERS]
         self._written = len(written)  # the first of those that must lie apart
         self._apart = sorted(tensors, key=lambda k: k not in written) if written else []
-        texts = texts_in((captured.results, captured.stored, captured.given))
+        texts = texts_in(made)
         self.texts = Texts(texts, captured.items, captured.keyed, "n")
         inputs = [source.owner for source in self._sources if source.kind == "text"]
         self.before = Texts(inputs, (), captured.keyed, "b")
@@ -211,7 +255,7 @@ class Bound:
     def fits(self, args: Any, kwargs: Any, modes: Any, leaves: list[Tensor] | None = None) -> bool:
         """Whether the program is for arguments of this form in these modes."""
         leaves, (wanted, named) = [] if leaves is None else leaves, self.arguments
-        alike = modes == self.modes and fits(args, wanted, leaves)
+        alike = modes == self.modes and not self.once and fits(args, wanted, leaves)
         return alike and fits(kwargs, named, leaves)
 
     def holds(self) -> bool:

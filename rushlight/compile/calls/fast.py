@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from operator import is_not
 from sys import getrefcount
 from typing import Any
@@ -24,7 +25,7 @@ from ...core.tape import LEAF, Clock, follow, last_write
 from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.numbers import NAMES
-from ..tracing.results import Result
+from ..tracing.results import Container, Result, alike
 from ..tracing.sources import NUMBERS, Held, Owner
 from .apart import overlapping
 from .backward import MANY, ONE, Kept
@@ -66,7 +67,9 @@ def _is_simple(template: Any) -> bool:
     kind = type(template)
     if kind is dict:
         return all(type(key) is str and _is_simple(part) for key, part in template.items())
-    if kind is tuple or kind is list:
+    if isinstance(template, Container):
+        return all(map(_is_simple, template.parts))
+    if kind is tuple or kind is list or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
         return all(map(_is_simple, template))
     return kind is Result and template.kind in _SIMPLE
 
@@ -94,7 +97,7 @@ class _Writer:
 
     def usable(self) -> bool:
         """Whether the call is of the plain kind: tensors of its own in, new tensors out."""
-        if self.native is None or self.bound.program.draws is None:
+        if self.native is None or self.bound.program.draws is None or self.bound.once:
             return False
         if self.captured.shared or not self.captured.moves.simple(self.captured.graph.outputs):
             return False
@@ -446,6 +449,10 @@ class _Writer:
             return f"[{', '.join(map(self._result, x))}]"
         if type(x) is tuple:
             return f"({''.join(f'{self._result(part)}, ' for part in x)})"
+        if isinstance(x, (Container, tuple)):
+            parts = x.parts if isinstance(x, Container) else x
+            self.names[f"B{n}"] = x.built if isinstance(x, Container) else partial(alike, x)
+            return f"B{n}([{', '.join(map(self._result, parts))}])"
         if x.kind == "number":
             return self.bound.texts.name(x.value)
         if x in self._results:

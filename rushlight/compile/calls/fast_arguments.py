@@ -1,16 +1,18 @@
 """The short way's questions about the arguments of a call: `bound.fits` written out, without loops.
 
-Tuples, lists and dictionaries are taken apart on the way, so that the rest of the text knows each
-tensor in them by a name.
+Containers, and batches that are objects, are taken apart on the way, so that the rest of the text
+knows each tensor in them by a name.
 """
 
 from __future__ import annotations
 
+import weakref
+from collections import defaultdict
 from typing import Any
 
-from ..tracing.results import parts_of
 from .bound import Argument
 from .guards import same
+from .opened import Above, Opened, in_slot, plain_parts
 
 _HISTORIES = (  # what a tensor argument must not be
     "{x}._entry is not None",
@@ -32,6 +34,7 @@ class Asked:
         self.names: dict[str, Any] = {"same": same}
         self.leaves: list[str] = []
         self._miss = miss
+        self._above: list[str] = []  # what the lines call the objects that hold a value
         for i, one in enumerate(wanted[0]):
             self._ask(f"x{i}", one)
         if wanted[1]:
@@ -44,7 +47,12 @@ class Asked:
         """Whether what goes by this name is as it was."""
         if type(wanted) is Argument:
             self._tensor(name, wanted)
-        elif parts_of(wanted) is not None:
+        elif type(wanted) is Opened:
+            self._object(name, wanted)
+        elif type(wanted) is Above:
+            self.names["ref"] = weakref.ref
+            self._refuse(f"type({name}) is not ref or {name}() is not {self._above[wanted.place]}")
+        elif plain_parts(wanted) is not None:
             self._container(name, wanted)
         else:
             self.names[f"E{name}"] = wanted
@@ -67,8 +75,44 @@ class Asked:
             self.names[f"K{name}"] = list(wanted)
             differs, content = f"[*{name}] != K{name}", f"{name}.values()"
         self._refuse(f"type({name}) is not C{name} or {differs}")
-        if wanted:
-            heads = "".join(f"{name}_{k}, " for k in range(len(wanted)))
-            self.lines.append(f"{heads}= {content}")
-        for k, part in enumerate(parts_of(wanted) or ()):
-            self._ask(f"{name}_{k}", part)
+        self._parts(content, [f"{name}_{k}" for k in range(len(wanted))], plain_parts(wanted))
+
+    def _parts(self, content: str, names: list[str], parts: Any) -> None:
+        """Give the parts of a container their names, and ask for each."""
+        if names:
+            self.lines.append(f"{''.join(f'{one}, ' for one in names)}= {content}")
+        for one, part in zip(names, parts):
+            self._ask(one, part)
+
+    def _object(self, name: str, wanted: Opened) -> None:
+        """The same class with the same keys and attributes in order; then what they hold."""
+        how, (items, attributes) = wanted.how, wanted.keys
+        base: Any = how.base
+        self.names.update({f"C{name}": wanted.kind, f"K{name}": items, f"A{name}": attributes})
+        self._refuse(f"type({name}) is not C{name}")
+        names = [f"{name}_{k}" for k in range(len(wanted.parts))]
+        groups: list[tuple[str, int]] = []  # how the text says parts, and how many those are
+        if base is list:
+            self.names.update(list_len=list.__len__, list_iter=list.__iter__)
+            self._refuse(f"list_len({name}) != K{name}")
+            groups.append((f"list_iter({name})", items))
+        elif base is not object:
+            self.names.update({f"D{name}": base.keys, f"V{name}": base.values})
+            self._refuse(f"[*D{name}({name})] != K{name}")
+            groups.append((f"V{name}({name})", len(items)))
+        if base is defaultdict:
+            groups.append((f"({name}.default_factory,)", 1))
+        if how.table:
+            self.lines.append(f"{name}_t = {name}.__dict__")
+            self._refuse(f"[*{name}_t] != A{name}")
+            groups.append((f"{name}_t.values()", len(attributes)))
+        for k, member in enumerate(how.slots):
+            self.names.update({f"M{name}_{k}": member, "in_slot": in_slot})
+            groups.append((f"(in_slot(M{name}_{k}, {name}),)", 1))
+        self._above.append(name)
+        first = 0
+        for content, count in groups:
+            end = first + count
+            self._parts(content, names[first:end], wanted.parts[first:end])
+            first = end
+        self._above.pop()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..calls.bound import Argument
+from ..calls.opened import Opened
 from ..code import cache
 from ..tracing.later import Forms
 from .digest import of_code
@@ -48,6 +49,8 @@ def _said(function: Callable[..., Any]) -> str:
 
 def _forms(value: Any) -> str:
     """The tensors among arguments, without the values of others."""
+    if isinstance(value, Opened):
+        value = value.parts
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(_forms, value))})"
     if isinstance(value, dict):

@@ -23,14 +23,16 @@ from ...core.handles import EVERY_MODULE
 from ...core.names import own_name
 from ...core.primitive import REGISTRY
 from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
+from ...core.tensor import Tensor
 from ...core.trees import leaves_of
 from ..calls.bound import Bound, frozen, modes, sets
 from ..calls.fast import make
+from ..calls.opened import met, outline
 from ..code import cache, llvm
 from ..middle.graph import Graph, Node
 from ..tracing.capture import Captured
 from ..tracing.moved import Moves, Spread
-from ..tracing.results import Result, flatten
+from ..tracing.results import Result
 from ..tracing.schedules import Afterwards, number
 from ..tracing.sources import Source, owner_in
 from .ambient import ambient
@@ -57,7 +59,8 @@ class Call:
         found = sha256(self.world.text).hexdigest()
         machine = llvm.version(), repr(llvm.target()), str(PROFILE in os.environ)
         versions = np.__version__, sys.version
-        self.name = cache.key("call", *versions, *machine, repr(modes()), found)
+        apart = outline([args, kwargs])
+        self.name = cache.key("call", *versions, *machine, repr(modes()), apart, found)
         self._warned = self._warnings()
 
     def _warnings(self) -> int:
@@ -128,9 +131,8 @@ class Call:
         return afterwards.guarded(reach.places + afterwards.rates(sources))
 
     def _source(self, k: int, kind: str, owner: Any, key: Any, form: Any) -> Source:
-        leaves: list[Any] = []
         owner = self._read(owner)
-        flatten((self.args, self.kwargs), leaves)
+        leaves = [x for x, _ in met((self.args, self.kwargs)) if isinstance(x, Tensor)]
         if kind == "number":
             array = np.array(number(owner, key if type(key) is tuple else (key,)))
         elif kind == "argument":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ...core import trees
 from ...core.dtypes import contiguous_format
 from ...core.tensor import Tensor
+from ..calls.opened import Opened, met, plain_parts
 
 
 class Result:
@@ -51,34 +51,21 @@ class Fields(Container):
 
 
 def parts_of(value: Any) -> Collection[Any] | None:
-    """What an argument holds that is taken apart, and may be another container at every call.
-
-    Other objects (a module, an optimizer) are the same at every call, or the program is another.
-    """
-    kind = type(value)
-    if kind is dict or kind is OrderedDict:
-        return value.values()
-    if kind is tuple or kind is list or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        return value
-    return None
-
-
-def containers_in(value: Any) -> Iterator[Any]:
-    """The containers among arguments, those that hold others first."""
-    parts = parts_of(value)
-    if parts is not None:
-        yield value
-        for part in parts:
-            yield from containers_in(part)
+    """What a container of Python's own holds, or the form of an object taken apart."""
+    return value.parts if type(value) is Opened else plain_parts(value)
 
 
 def flatten(value: Any, leaves: list[Tensor]) -> Any:
-    """Nested arguments with each tensor replaced by its number in `leaves`."""
+    """Nested arguments with each tensor replaced by its number in `leaves`.
+
+    Those in objects that are taken apart are counted, and stay where they are.
+    """
     if isinstance(value, Tensor):
         leaves.append(value)
         return Leaf(len(leaves) - 1)
-    parts = parts_of(value)
+    parts = plain_parts(value)
     if parts is None:
+        leaves += [x for x, _ in met(value) if isinstance(x, Tensor)]
         return value
     return alike(value, [flatten(part, leaves) for part in parts])
 
