@@ -485,7 +485,7 @@ def _replaces_method(owner: Any, name: str, value: Any) -> bool:
 
 def _foreign(kind: type) -> bool:
     """Whether a class comes from neither the user nor this package."""
-    if kind.__module__ == "collections":  # containers written in Python
+    if kind.__module__ in ("collections", "types"):  # containers written in Python, namespaces
         return False
     if any(home(base).split(".")[0] == _PACKAGE for base in kind.__mro__):
         return False  # an installed library's model too
