@@ -268,14 +268,21 @@ max_pool_read = multilinear(
 )  # fmt: skip
 
 
-def _flat_places(code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+@lru_cache(32)
+def _flat_parts(size: Sizes, *at: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What each code adds to the flat index of its window's first place, and those indices."""
     kernel, stride, padding, dilation, out = at
-    within = np.unravel_index(code.astype(np.int64, copy=False), kernel)
-    flat = np.zeros(code.shape, np.int64)
+    within, starts = np.zeros((1,) * len(size), np.int64), np.zeros((1,) * len(size), np.int64)
     for axis, (n, s, p, d) in enumerate(zip(size, stride, padding, dilation)):
-        starts = np.arange(out[axis]).reshape(-1, *(1,) * (len(size) - 1 - axis)) * s - p
-        flat = flat * n + (starts + within[axis] * d)
-    return flat
+        shape = (-1, *(1,) * (len(size) - 1 - axis))
+        within = within * n + (np.arange(kernel[axis]) * d).reshape(shape)
+        starts = starts * n + (np.arange(out[axis]) * s - p).reshape(shape)
+    return within.reshape(-1), starts
+
+
+def _flat_places(code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    within, starts = _flat_parts(tuple(size), *at)
+    return within.take(code) + starts
 
 
 flat_places = plain("flat_places", eval=_flat_places,
