@@ -100,7 +100,8 @@ class Operators:
         made = self._definition(f"operator{place}", name, ONE_OPERAND, python.__doc__)
         describe = ctypes.pythonapi.PyDescr_NewMethod
         describe.restype, describe.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_void_p]
-        method = describe(Tensor, ctypes.addressof(made))
+        # of any object: what is no tensor is for the operator in Python to refuse
+        method = describe(object, ctypes.addressof(made))
         self._places[method] = place
         return method
 
