@@ -13,6 +13,7 @@ import csv
 import io
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -166,6 +167,34 @@ def written(w: Any) -> Step:
 
 
 @case(1)
+def printed_to_files(w: Any) -> Step:
+    file = w.file
+
+    def step(x: Any) -> Any:
+        loss = w.train(x)
+        print("loss", loss.item(), file=file)
+        print(f"{loss.item():.3f}", 1, sep="|", file=w.file, flush=True, end=f"{len(x)};")
+        print("on", loss, file=sys.stderr)
+
+    return step
+
+
+@case(1)
+def levels(w: Any) -> Step:
+    log = logging.getLogger("rushlight.tests.late")
+
+    def step(x: Any) -> Any:
+        loss = w.train(x)
+        if log.isEnabledFor(logging.INFO):
+            log.info("loss %.3f", loss.item())
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("never %.3f", loss.item())
+        logging.getLogger("rushlight.tests.late").warning("again %s", loss.item())
+
+    return step
+
+
+@case(1)
 def grown(w: Any) -> Step:
     window, heard = w.window, w.heard
 
@@ -210,6 +239,30 @@ def read_again(w: Any) -> Step:
     def step(x: Any) -> Any:
         window.append(w.train(x).item())
         print(sum(window) / len(window))
+
+    return step
+
+
+@case(0)
+def files_that_are_read(w: Any) -> Step:
+    file = w.file
+
+    def step(x: Any) -> Any:
+        loss = w.train(x)
+        print(loss.item(), file=file)
+        return len(file.getvalue())
+
+    return step
+
+
+@case(0)
+def files_for_others(w: Any) -> Step:
+    file = w.file
+
+    def step(x: Any) -> Any:
+        loss = w.train(x)
+        print(loss.item(), file=file)
+        warnings.showwarning(f"{loss.item()}", UserWarning, "a", 1, file=file)
 
     return step
 

@@ -9,6 +9,7 @@ import contextlib
 import io
 import logging
 import sys
+import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,52 @@ def test_it_is_told() -> None:
     assert told.programs[0]["effects"] == ["Logger.info(...)", "Logger.debug(...)",
                                            "Logger.warning(...)"]  # fmt: skip
     assert "Logger.warning(...)" in str(told)
+
+
+def test_a_level_that_changes() -> None:
+    log, found = logging.getLogger("rushlight.tests.level"), []
+    log.addHandler(logging.Handler())
+    log.handlers[0].emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]  # for a test
+    log.propagate = False
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        total = x.sum()
+        if log.isEnabledFor(logging.INFO):
+            log.info("total %.1f", total.item())
+        return total
+
+    wanted = []
+    for k, level in enumerate(("INFO", "INFO", "WARNING", "WARNING", "INFO", "ERROR", "DEBUG")):
+        log.setLevel(level)
+        step(torch.full((2,), float(k)))
+        if level in ("INFO", "DEBUG"):
+            wanted.append(f"total {2.0 * k}")
+        assert found == wanted
+    logging.disable(logging.INFO)
+    try:
+        step(torch.ones(2))
+    finally:
+        logging.disable(logging.NOTSET)
+    assert found == wanted
+    assert step.programs
+
+
+def test_a_file_that_makes_way_for_another() -> None:
+    kept = types.SimpleNamespace(file=io.StringIO())
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        total = x.sum()
+        print(total.item(), file=kept.file)
+        return total
+
+    for k in range(6):
+        if k % 2 == 0:
+            kept.file = io.StringIO()
+        step(torch.full((2,), float(k)))
+        assert kept.file.getvalue() == "".join(f"{2.0 * n}\n" for n in range(k - k % 2, k + 1))
+    assert step.programs
 
 
 def test_one_graph() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from ...core.handles import Changes
 from ...core.tensor import Tensor
 from ..calls.guards import ABSENT, of_class
+from .owned import own_code
 
 _FUNCTIONS = (types.FunctionType, property, staticmethod, classmethod, functools.cached_property)
 _DYNAMIC = frozenset(("getattr", "vars", "__dict__", "dir"))
@@ -153,3 +154,9 @@ def hooks_of(tensors: list[Tensor], changes: Changes) -> tuple[int, ...]:
 def has_own_items(kind: type) -> bool:
     """Whether a class of dictionaries gives something else for a key than it keeps."""
     return kind.__getitem__ is not dict.__getitem__
+
+
+def replaces_method(owner: Any, name: str, value: Any) -> bool:
+    """Whether a library's function stands in a method's place, as a schedule's does in `step`'s."""
+    library = isinstance(value, types.FunctionType) and not own_code(value)
+    return library and any(name in vars(kind) for kind in type(owner).__mro__)

@@ -3,13 +3,15 @@
 A chain begins at a variable and goes through attributes for as long as the code does nothing else
 with the value in between. It says more than the bare names: `self.optimizer.step` does not look at
 `self.step`. An attribute that gets a value ends one. Of items only lists in a dictionary that grow
-are followed: `history["loss"].append`.
+are followed: `history["loss"].append`. Of arguments only what `print` writes to is told apart:
+`print(loss, file=self.log)`.
 """
 
 from __future__ import annotations
 
 import dis
 import functools
+from itertools import pairwise
 from types import CodeType
 
 Chain = tuple[str, ...]
@@ -18,6 +20,7 @@ OUTSIDE = "global "  # begins a chain from a global variable: a local one may ha
 GROW = frozenset(("append", "extend"))  # what makes a list longer
 ANY = "*"  # any name
 ADDED = "+="  # ends a chain whose value gets something added in place
+FILE = "file="  # ends a chain whose value `print` writes to
 _GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
@@ -41,7 +44,7 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     found: dict[Chain, None] = {}
     current: list[str] = []
     whole = list(dis.get_instructions(code))
-    added = _added_to(whole)
+    added, files = _added_to(whole), _files_in(code, whole)
     body = [one for one in whole if one.opname not in _SILENT]
     for k, instruction in enumerate(body):
         if current:
@@ -53,6 +56,8 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
                 current.append(instruction.argval)
             elif instruction.offset in added:
                 current.append(ADDED)
+            elif body[k - 1].offset in files:
+                current.append(FILE)
             found[tuple(current)] = None
         *complete, current = _begun(instruction)
         found.update(dict.fromkeys(map(tuple, complete)))
@@ -117,6 +122,29 @@ def _added_to(body: list[dis.Instruction]) -> set[int]:
                     if depth == 0:
                         found.add(body[k].offset)
                     break
+    return found
+
+
+def _files_in(code: CodeType, body: list[dis.Instruction]) -> set[int]:
+    """Where the last instruction stands that gives what `print` writes to, a straight way back."""
+    found = set()
+    for last, (one, after) in enumerate(pairwise(body)):
+        named = one.opname == "KW_NAMES" or after.opname == "CALL_KW"
+        names = code.co_consts[one.arg or 0] if named else ()
+        if type(names) is not tuple or "file" not in names:
+            continue
+        call = next(x for x in body[last:] if x.opname in ("CALL", "CALL_KW"))
+        wanted, place, depth = names[::-1].index("file"), -1, 0
+        for k in range(last - 1, -1, -1):
+            if depth == wanted and place < 0:
+                place = body[k].offset
+            depth += _effect(body[k])
+            if body[k].opcode in _JUMPS or body[k].opname in _TURNING:
+                break
+            if depth > (call.arg or 0):
+                if body[k].opname in _GLOBALS and body[k].argval == "print":
+                    found.add(place)
+                break
     return found
 
 

@@ -19,7 +19,7 @@ from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place, look, set_on
 from ..tracing.chances import UNSEEN, engine_of, is_engine
-from ..tracing.sinks import STREAMS, tells
+from ..tracing.sinks import STREAMS, asks_level, is_file, level_of, tells
 from ..tracing.spots import Logs
 from ..tracing.stores import SKIPPED, Tables
 from .kinds import (
@@ -29,11 +29,13 @@ from .kinds import (
     functions_in,
     has_own_items,
     hooks_of,
+    replaces_method,
     sequence_with_places,
 )  # fmt: skip
 from .names import (
     ADDED,
     ANY,
+    FILE,
     GROW,
     ITEM,
     OUTSIDE,
@@ -292,6 +294,7 @@ class Reach:
         self, chain: Chain, known: dict[str, Any], cells: dict[str, Any], space: dict[str, Any]
     ) -> None:
         name = chain[0].removeprefix(OUTSIDE)
+        chain = chain[:-1] if chain[-1] == FILE and "print" in space else chain
         place: tuple[Any, Any] | None = None
         if chain[0] in known:
             found = known[name]
@@ -325,7 +328,7 @@ class Reach:
             table = getattr(found, "__dict__", None)
             if self._told(found, name, path, place):
                 return
-            if name == ADDED:
+            if name in (ADDED, FILE):
                 break
             place = None
             if name.startswith(ITEM):
@@ -339,14 +342,14 @@ class Reach:
             if isinstance(found, types.ModuleType):
                 self._beside(found, name)
                 if not own_module(found) or name not in vars(found):
-                    self._meet_stranger(own_name(found))
+                    self._meet_stranger(own_name(found), vars(found).get(name, found))
                     return
                 self.note("item", vars(found), name, vars(found)[name], f"{path}.{name}")
                 found, place = vars(found)[name], (vars(found), name)
             elif type(table) is dict and name in table and not isinstance(found, type):
                 self.tables.note(table, path)
                 self.note("attribute", table, name, table[name], f"{path}.{name}")
-                if _replaces_method(found, name, table[name]):
+                if replaces_method(found, name, table[name]):
                     self.stack.append((found, path))
                 found, place = table[name], (table, name)
             elif (part := self._registered(found, name)) is not None:
@@ -369,6 +372,12 @@ class Reach:
             return True
         if found is sys and name in STREAMS:
             self.told.add(id(STREAMS))
+            return True
+        if name == FILE and is_file(found):
+            self.told.add(id(found))
+            return True
+        if asks_level(found, name):
+            self.note("content", found, level_of, level_of(found), path)
             return True
         if not tells(found, name):
             self.looked.add(id(found))
@@ -459,8 +468,10 @@ class Reach:
         if isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, Tensor):
             self.note("slot", value, "__class__", type(value), f"{path}.__class__")
 
-    def _meet_stranger(self, module: str | None) -> None:
+    def _meet_stranger(self, module: str | None, part: Any = ...) -> None:
         """Something of a module is called: whether it may look at what it is given otherwise."""
+        if type(part) in _LEAVES:
+            return
         first = (module or "?").split(".")[0]
         file = getattr(sys.modules.get(first), "__file__", None) or "?"
         own = first in _KNOWN or first == "__main__" or own_file(file) or file.startswith(FOLDER)
@@ -475,12 +486,6 @@ class Reach:
                 self._seen[id(base)] = base
                 for part in vars(base).values():
                     self.stack += [(function, path) for function in functions_in(part)]
-
-
-def _replaces_method(owner: Any, name: str, value: Any) -> bool:
-    """Whether a library's function stands in a method's place, as a schedule's does in `step`'s."""
-    library = isinstance(value, types.FunctionType) and not own_code(value)
-    return library and any(name in vars(kind) for kind in type(owner).__mro__)
 
 
 def _foreign(kind: type) -> bool:

@@ -26,7 +26,7 @@ from ..disk.owned import own_file
 from . import written
 from .draws import Aside
 from .numbers import Number
-from .sinks import STREAMS, is_stream, only_tells
+from .sinks import STREAMS, is_file, is_stream, only_tells
 from .spots import Spot
 from .written import LIVE, Text, formatted, join, knows_texts, plain, string_of
 
@@ -196,6 +196,8 @@ def _kept(tracer: Any, value: Any) -> Any:
         return Fixed(value)
     if is_stream(value) and not tracer.reach.knows(value):
         return Fixed(Stream(next(x for x in STREAMS if getattr(sys, x) is value)))
+    if is_file(value) and id(value) in tracer.reach.told and not tracer.reach.knows(value):
+        return Fixed(value)
     if kind is Tensor:
         entry = value._entry
         if entry is not None and entry is not LEAF:

@@ -6,12 +6,14 @@ when they were made. Whether that is so, is said here of each by where it comes 
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import types
 from typing import Any
 
 _LEVELS = frozenset("debug info warning warn error critical log".split())
+_ASKING = frozenset(("isEnabledFor", "getEffectiveLevel"))
 _SCALARS = frozenset("add_scalar add_scalars add_text flush".split())
 _WRITERS = frozenset(("writerow", "writerows", "writeheader"))
 _METRICS = frozenset("log log_metric log_metrics log_dict track".split())
@@ -42,6 +44,24 @@ def telling(module: str | None) -> frozenset[str]:
 def is_stream(x: Any) -> bool:
     """Whether it is what `print` writes to, or a stream of errors."""
     return any(x is getattr(sys, name) for name in STREAMS)
+
+
+def is_file(x: Any) -> bool:
+    """Whether `print` may write to it, and nobody sees that but who reads it."""
+    return type(x) in (io.StringIO, io.TextIOWrapper)
+
+
+def asks_level(owner: Any, name: str) -> bool:
+    """Whether `owner.name(...)` asks what records are for, or who keeps them."""
+    of_one = isinstance(owner, logging.Logger) and name in _ASKING
+    return of_one or (owner is logging and name == "getLogger")
+
+
+def level_of(owner: Any) -> Any:
+    """What such a question depends on."""
+    if owner is logging:
+        return logging.getLogger
+    return owner.getEffectiveLevel(), owner.manager.disable, owner.disabled
 
 
 def tells(owner: Any, name: str) -> bool:
