@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd.batched_draws import filler
 from ..core import inplace
 from ..core.errors import fail
-from ..core.tape import mark_written
+from ..core.tape import mark_quietly, mark_written
 from ..core.tensor import Tensor
 from ..ops import noise
 from ..ops.structure import expand
@@ -36,7 +36,7 @@ def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: 
 def _written(self: Tensor, op: Any) -> Tensor:
     if self._entry is not None and inplace.recording(self, ()):
         return inplace.store(self, op(self, self._array.copy()))
-    mark_written(self._array)
+    (mark_quietly if self._silent else mark_written)(self._array)
     return self
 
 

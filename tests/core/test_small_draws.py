@@ -81,3 +81,21 @@ def test_a_draw_into_a_views_memory_is_as_that_memory_lies():
         if method != "normal_":  # which has another algorithm for it, as in torch
             assert rl.equal(turned.t(), straight)
         assert turned.std() > 0
+
+
+@pytest.mark.parametrize("draw", [
+    lambda x: x.normal_(), lambda x: x.uniform_(), lambda x: x.random_(5),
+    lambda x: x.exponential_(), lambda x: x.bernoulli_(0.5),
+    lambda x: x.bernoulli_(rl.full((3,), 0.5)),
+])  # fmt: skip
+def test_a_draw_through_data_is_no_version(draw):
+    """As every other write through `.data`: a graph that kept the values goes backward."""
+    w = rl.ones(3, requires_grad=True)
+    y, before = (w * w).sum(), w._version
+    draw(w.data)
+    assert w._version == before
+    y.backward()
+    assert rl.equal(w.grad, 2 * w.detach())
+    z = rl.ones(3)
+    draw(z)
+    assert z._version == 1
