@@ -9,6 +9,7 @@ from .serialize import (
     CheckpointError,
     add_safe_globals,
     clear_safe_globals,
+    default_restore_location,
     get_safe_globals,
     get_unsafe_globals_in_checkpoint,
     load,
@@ -33,14 +34,26 @@ class SourceChangeWarning(Warning):
     """
 
 
+def location_tag(storage: Any) -> str:
+    """The place that `save` writes down for a storage.
+
+    >>> import rushlight as torch
+    >>> torch.serialization.location_tag(torch.ones(2).untyped_storage())
+    'cpu'
+    """
+    return str(storage.device)
+
+
 __all__ = [
     "CheckpointError",
     "SourceChangeWarning",
     "add_safe_globals",
     "clear_safe_globals",
+    "default_restore_location",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
+    "location_tag",
     "safe_globals",
     "save",
 ]

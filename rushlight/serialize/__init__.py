@@ -7,7 +7,7 @@ Files hold data, never code. `save` writes torch's zip layout, which torch reads
 from __future__ import annotations
 
 from .errors import CheckpointError
-from .loading import get_unsafe_globals_in_checkpoint, load
+from .loading import default_restore_location, get_unsafe_globals_in_checkpoint, load
 from .safe import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .saving import save
 
@@ -15,6 +15,7 @@ __all__ = [
     "CheckpointError",
     "add_safe_globals",
     "clear_safe_globals",
+    "default_restore_location",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",

@@ -69,9 +69,10 @@ class LegacyFile:
         self.position = end
         return np.frombuffer(bytearray(self.data[start:end]), np.uint8)
 
-    def read_storage(self, storage: Storage, kind: dtypes.dtype, label: str) -> np.ndarray:
+    def read_storage(self, storage: Storage, kind: dtypes.dtype, label: str) -> np.ndarray | None:
         """The bytes of one storage; its size must be what the structure says."""
-        self.locate(storage.location)
+        if self.locate(storage.location):
+            return None
         data = self.storages.get(storage.key)
         width = storage.kind.dtype.itemsize if storage.kind.dtype else 1
         if data is None or storage.numel * width != len(data):

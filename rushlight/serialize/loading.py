@@ -42,7 +42,8 @@ def load(
     """Load what `save`, torch or safetensors wrote; files are data, and nothing in them runs.
 
     Arguments: `f`, a path or a seekable binary file; `map_location`, where tensors go: a device, a
-    dict or a function as in torch (there is only the CPU, so it serves to accept files from GPUs);
+    dict or a function as in torch (there is only the CPU, so it serves to accept files from GPUs,
+    and "meta" gives tensors without values, which are not read);
     `weights_only=False` also rebuilds models, objects of classes that the program has defined, and
     namespaces, paths and dates (still nothing is imported); `mmap=True` reads tensors from the file
     when they are used, without verifying their checksums. Raises CheckpointError (a RuntimeError
@@ -202,9 +203,13 @@ class _ZipFile:
         self._read(noted)
         return list(found)
 
-    def read_storage(self, storage: Storage, kind: dtypes.dtype, label: str) -> np.ndarray:
-        """The bytes of one storage, read once; its size must be what the file says elsewhere."""
-        self.locate(storage.location)
+    def read_storage(self, storage: Storage, kind: dtypes.dtype, label: str) -> np.ndarray | None:
+        """The bytes of one storage, read once; its size must be what the file says elsewhere.
+
+        None where it goes to the meta device.
+        """
+        if self.locate(storage.location):
+            return None
         name = f"{self.root}/data/{storage.key}"
         record = self.archive.records.get(name)
         if record is None:
@@ -231,31 +236,35 @@ class _ZipFile:
 
 
 def _locator(map_location: Any) -> Any:
-    """A function that checks where a storage was, and refuses places that are not here."""
+    """A function that refuses places that are not here, and says which go to the meta device."""
     default = _check_place
     if map_location is None:
         return default
     if isinstance(map_location, dict):
         return lambda place: default(str(map_location.get(place, place)))
     if isinstance(map_location, (str, dtypes.device)):
-        target = str(dtypes.device(map_location))
+        target = str(map_location)
         return lambda place: default(target)
     if not callable(map_location):
         raise TypeError(f"'{type(map_location).__name__}' object is not callable")
     return lambda place: _ask(map_location, place)
 
 
-def _ask(map_location: Any, place: str) -> None:
+def _ask(map_location: Any, place: str) -> bool:
     try:
         found = map_location(_StorageName(), place)
     except Exception as error:
         raise _Passed from error
     if found is None:
-        _check_place(place)
+        return _check_place(place)
+    return str(getattr(found, "device", "cpu")) == "meta"
 
 
 class _StorageName:
     """What a `map_location` function gets as the storage: it can only be handed back."""
+
+    def __init__(self, place: str = "cpu") -> None:
+        self.device = dtypes.device(place)
 
     def cpu(self) -> _StorageName:
         """Itself: everything is on the CPU."""
@@ -267,10 +276,24 @@ class _StorageName:
         return self
 
 
-def _check_place(place: str) -> None:
+def default_restore_location(storage: Any, location: str) -> Any:
+    """The storage as it is at `location`, for functions that are given as `map_location`.
+
+    Raises: CheckpointError (a RuntimeError) for places that are not here.
+
+    >>> import rushlight as torch
+    >>> storage = torch.ones(2).untyped_storage()
+    >>> torch.serialization.default_restore_location(storage, "cpu") is storage
+    True
+    """
+    return _StorageName("meta") if _check_place(location) else storage
+
+
+def _check_place(place: str) -> bool:
+    """Whether the place is the meta device; refuses what is neither that nor the CPU."""
     kind = place.split(":")[0]
-    if kind == "cpu":
-        return
+    if kind in ("cpu", "meta"):
+        return kind == "meta"
     if kind == "cuda":
         error = CheckpointError(
             "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is"
@@ -279,7 +302,7 @@ def _check_place(place: str) -> None:
         )
     else:
         error = CheckpointError(
-            "don't know how to restore data location of torch.UntypedStorage (tagged with"
+            "don't know how to restore data location of torch.storage.UntypedStorage (tagged with"
             f" {short(place)})"
         )
     error.add_note("load it here: torch.load(path, map_location='cpu')")

@@ -85,6 +85,9 @@ def tensor_over(
     metadata: Any,
 ) -> Tensor:  # fmt: skip
     data = self.storage(storage, kind)
+    if data is None:  # it goes to the meta device
+        _, size, stride = window
+        return without_values(self, kind, size, stride, requires_grad)
     made = tensors.window(data, kind, *window)
     if metadata:
         if metadata.get("conj"):

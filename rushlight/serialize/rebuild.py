@@ -51,7 +51,9 @@ class Rebuilder:
     `not weights_only`.
     """
 
-    def __init__(self, read_storage: Callable[..., np.ndarray], trusted: bool = False) -> None:
+    def __init__(
+        self, read_storage: Callable[..., np.ndarray | None], trusted: bool = False
+    ) -> None:
         self.read_storage, self.trusted = read_storage, trusted
         self.made: dict[int, Any] = {}
         self.open: set[int] = set()
@@ -84,8 +86,8 @@ class Rebuilder:
         """Where in the structure the work stands: the names of the keys down to it."""
         return ".".join(part for part in self.path if part)
 
-    def storage(self, storage: Storage, kind: dtypes.dtype) -> np.ndarray:
-        """The bytes of a storage under the tensor being made."""
+    def storage(self, storage: Storage, kind: dtypes.dtype) -> np.ndarray | None:
+        """The bytes of a storage under the tensor being made; None on the meta device."""
         self.loose.discard(storage)
         return self.read_storage(storage, kind, self.label())
 
@@ -172,7 +174,10 @@ class Rebuilder:
                 storage = Storage(*found[1:5])
                 if id(node) not in self.under:
                     kind = storage.kind.dtype or dtypes.uint8
-                    return tensors.storage_over(self.storage(storage, kind), kind)
+                    data = self.storage(storage, kind)
+                    if data is None:
+                        raise CheckpointError("there are no bare storages on the meta device")
+                    return tensors.storage_over(data, kind)
                 self.loose.add(storage)
                 return storage
         raise CheckpointError("the pickle refers to something that is no tensor storage; refused")
