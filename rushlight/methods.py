@@ -150,7 +150,7 @@ def _scaled_in_place(name: str) -> Function:
     """`add_` and `sub_`: the fast path, unless `alpha` scales the operand."""
     op, ufunc = getattr(functions, name), np.add if name == "add" else np.subtract
     fast = inplace.in_place_ufunc(getattr(elementwise, name), ufunc)
-    slow = inplace.in_place(op)
+    slow = inplace.scaled(inplace.in_place(op), 1 if name == "add" else -1)
 
     def twin(self: Tensor, other: Any, *late: Any, alpha: Any = 1) -> Tensor:
         if late:

@@ -17,7 +17,7 @@ from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, node_name, scalar_type_name
 from .errors import fail, unremarked, user_place
 from .shapes import broadcast
-from .state import STATE
+from .state import SMALL, STATE
 from .tape import (
     LEAF,
     ORDER,
@@ -416,6 +416,23 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
 
     twin.__name__ = twin.__qualname__ = f"{function.__name__}_"
     twin.__doc__ = DOCUMENTED.format(name=function.__name__)
+    return twin
+
+
+def scaled(general: Callable[..., Any], sign: int) -> Callable[..., Any]:
+    """The in-place twin of a sum (sign 1) or difference with a factor, `general` at its longest."""
+
+    def twin(self: Tensor, other: Any, alpha: Any) -> Tensor:
+        few, recorded = SMALL.descend, self._entry is not None
+        if few is not None and type(other) in EAGER_TYPES and type(alpha) in (float, int) and (
+            self._base is None and not (STATE.grad and (recorded or other._entry is not None))
+        ):  # fmt: skip
+            a = memory(self)
+            if few(a, other._array, -sign * alpha):
+                (mark_quietly if self._silent else mark_written)(a)
+                return self
+        return general(self, other, alpha=alpha)
+
     return twin
 
 

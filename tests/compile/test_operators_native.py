@@ -370,6 +370,36 @@ def test_descents_give_the_same(options: dict[str, Any]) -> None:
     assert all(map(same_bits, expected, native))
 
 
+@pytest.mark.parametrize("alpha", [2, -0.3, 1e-3, 0.0, 2**25, 1e300, True, float("nan")])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.int64, torch.float16])
+def test_scaled_sums_in_place_give_the_same(alpha: Any, kind: Any) -> None:
+    def run() -> list[Any]:
+        torch.manual_seed(0)
+        found: list[Any] = []
+        for shape, other in [((2, 3), (2, 3)), ((2, 3), (3,)), ((), ()), ((50, 60), (50, 60))]:
+            for call in ("add_", "sub_"):
+                x, y = (torch.randn(one).mul(5).to(kind) for one in (shape, other))
+                before = x._version, x.data_ptr()
+                try:
+                    assert getattr(x, call)(y, alpha=alpha) is x
+                except RuntimeError as error:
+                    found.append(str(error))
+                    continue
+                assert (x._version - 1, x.data_ptr()) == before
+                w = torch.ones(shape, requires_grad=True)
+                z = (w * 2).to(kind if kind.is_floating_point else torch.float32)
+                z = z.add_(y.to(z.dtype), alpha=1.5)
+                found += [x.numpy(), z.detach().numpy(), z.grad_fn.name()]
+        return found
+
+    with np.errstate(all="ignore"):
+        native = run()
+        swift.relent()
+        expected = run()
+        swift.hasten()
+    assert len(native) == len(expected) and all(map(same_bits, expected, native))
+
+
 def test_a_walk_frees_what_it_is_done_with() -> None:
     x = torch.randn(30, 30, requires_grad=True)
     y = x * 2.0
