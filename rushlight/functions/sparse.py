@@ -270,8 +270,13 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None
     here = self._array != 0
     if kept < self.ndim:
         here = here.any(tuple(range(kept, self.ndim)))
-    places = np.stack(here.nonzero()) if here.ndim else np.zeros((0, int(here)), np.int64)
-    entries = named(index(self, tuple(places)), "ToSparseBackward0")
+    if here.ndim:
+        places = np.stack(here.nonzero())
+        values = index(self, tuple(places))
+    else:
+        places = np.zeros((0, int(here)), np.int64)
+        values = index(self.reshape(1), (np.arange(int(here)),))
+    entries = named(values, "ToSparseBackward0")
     return sparse(Sparse(places, entries, self.shape, COO, True))
 
 

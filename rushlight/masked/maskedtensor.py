@@ -47,7 +47,7 @@ t transpose permute view reshape unsqueeze squeeze expand select narrow index_se
 unflatten unbind split chunk movedim swapaxes flip roll view_as expand_as __getitem__ T mT to_dense
 """.split()
 )
-_REDUCTIONS = frozenset("sum mean amin amax argmin argmax prod var std norm".split())
+_REDUCTIONS = frozenset("all sum mean amin amax argmin argmax prod var std norm".split())
 _LIKE = frozenset("ones_like empty_like full_like rand_like randn_like".split())
 _ASKED = frozenset(
     """
@@ -265,8 +265,11 @@ def _reduced(
     """A reduction of what counts; where nothing does, the result does not count."""
     data, mask = _dense(x._data), _dense(x._mask)
     given = {"dtype": dtype} if dtype is not None else {}
-    found = getattr(m, name)(data, dim, keepdim=keepdim, mask=mask, **given, **named)
     dims = tuple(range(data.ndim)) if dim is None or dim == () else dim
+    if name == "all":
+        found = f.all(f.logical_or(data, f.logical_not(mask)), dims, keepdim)
+    else:
+        found = getattr(m, name)(data, dim, keepdim=keepdim, mask=mask, **given, **named)
     left = f.amax(mask, dims, keepdim) if data.ndim else mask
     return _masked(found, left)
 
