@@ -43,6 +43,8 @@ class Linear(Module):
 
     Shapes: x (*, in_features), W (out_features, in_features), b (out_features), y (*, out).
     W and b start from U(-1/sqrt(in_features), 1/sqrt(in_features)).
+    Arguments: `bias` False leaves b out; `device` and `dtype` are the parameters'.
+    Raises: RuntimeError for an input of another last size or type.
     Source: https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
 
     >>> import rushlight as torch
@@ -97,6 +99,9 @@ class Bilinear(Module):
     """y_k = x1^T W_k x2 + b_k.
 
     Shapes: x1 (*, in1_features), x2 (*, in2_features), W (out, in1, in2), y (*, out_features).
+    W and b start from U(-1/sqrt(in1_features), 1/sqrt(in1_features)); `bias` False leaves b out.
+    Raises: RuntimeError for inputs of other last sizes, ValueError for in1_features below 1.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
 
     >>> import rushlight as torch
     >>> torch.nn.Bilinear(2, 3, 4)(torch.zeros(5, 2), torch.zeros(5, 3)).shape

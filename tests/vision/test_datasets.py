@@ -15,6 +15,7 @@ from rushlight.utils.errors import DataError
 from rushlight.vision import datasets
 from rushlight.vision import io as vision_io
 from rushlight.vision.datasets import Digits, FakeData
+from rushlight.vision.datasets.fake import fake_files
 from rushlight.vision.datasets.idx import read_idx
 from rushlight.vision.datasets.splits import stratified_split
 from rushlight.vision.transforms import Compose, PILToTensor, ToTensor
@@ -129,6 +130,20 @@ def test_fake_data_is_the_same_each_time_and_leaves_the_generator_alone():
     assert bool((moved[2][0] == first).all())
     with pytest.raises(IndexError):
         data[10]
+
+
+def test_folders_of_small_files_hold_what_was_asked_for(tmp_path):
+    numbers = np.arange(6, dtype=np.uint16).reshape(2, 3)
+    fake_files(tmp_path, {"{a,b}/{1,2}.txt": "x\n", "c/raw": b"\0\1", "n.npy": numbers})
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.txt")) == [
+        "a/1.txt", "a/2.txt", "b/1.txt", "b/2.txt",
+    ]  # fmt: skip
+    assert (tmp_path / "c" / "raw").read_bytes() == b"\0\1"
+    assert np.array_equal(np.load(tmp_path / "n.npy"), numbers)
+    pillow = pytest.importorskip("PIL.Image")
+    fake_files(tmp_path, {"shade.png": 7, "deep.png": numbers})
+    assert pillow.open(tmp_path / "shade.png").getpixel((5, 3)) == (7, 7, 7)
+    assert np.array_equal(np.asarray(pillow.open(tmp_path / "deep.png")), numbers)
 
 
 CODES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
