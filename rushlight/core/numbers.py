@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from . import dtypes, heavy
+from .memory import dense_like
+
 # the names in torch's error, where they are not NumPy's with a `_t`
 _C_NAMES = {"int32": "int", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
             "float32": "float", "float64": "double", "float8_e4m3fn": "c10::Float8_e4m3fn",
@@ -116,3 +119,21 @@ def _whole(value: Any, kind: np.dtype) -> int:
         raise refused(kind)
     value = int(value)
     return value if low <= value <= high else (value - low) % (high - low + 1) + low
+
+
+def cast_of(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
+    """An array of one data type in another, as torch's casts give it."""
+    if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
+        x = x.real if x.dtype.kind == "c" else dtypes.parts(np.asarray(x))[0]
+    kind = target.numpy
+    if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
+        return np.not_equal(x, 0)
+    if x.size >= heavy.LONG and (y := heavy.halves(x, kind)) is not None:
+        return y
+    if kind.kind == "V":
+        return dtypes.narrowed(x, kind)
+    if x.base is not None and 0 in x.strides:  # expanded: NumPy would put such an axis innermost
+        y = dense_like(x, kind)
+        np.copyto(y, x, casting="unsafe")
+        return y
+    return x.astype(kind)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import dtypes, heavy
+from ..core import dtypes
 from ..core.cuts import note_cut, pass_on
 from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail, say_what_is_discarded
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
 from ..core.memory import dense_like, lined
-from ..core.numbers import lower
+from ..core.numbers import cast_of, lower
 from ..core.state import WATCHED
 from ..core.tape import PARAMS, PARENTS, shape_of
 from ..core.tensor import Tensor, wrap
@@ -22,34 +22,17 @@ from ..core.tensor import Tensor, wrap
 Shape = Sequence[int]
 
 
-def _astype(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
-    if source.category == dtypes.COMPLEX and dtypes.BOOL < target.category < dtypes.COMPLEX:
-        x = x.real if x.dtype.kind == "c" else dtypes.parts(np.asarray(x))[0]
-    kind = target.numpy
-    if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
-        return np.not_equal(x, 0)
-    if x.size >= heavy.LONG and (y := heavy.halves(x, kind)) is not None:
-        return y
-    if kind.kind == "V":
-        return dtypes.narrowed(x, kind)
-    if x.base is not None and 0 in x.strides:  # expanded: NumPy would put such an axis innermost
-        y = dense_like(x, kind)
-        np.copyto(y, x, casting="unsafe")
-        return y
-    return x.astype(kind)
-
-
 _cast = linear(
-    "cast", eval=_astype, adjoint=lambda g, x, target, source: cast(g, source, False),
+    "cast", eval=cast_of, adjoint=lambda g, x, target, source: cast(g, source, False),
     node="ToCopyBackward0", doc="The same values in another data type.",
 )  # fmt: skip
-_cast_plain = plain("cast_to_integer", eval=_astype, doc="A cast that cuts the gradient.")
+_cast_plain = plain("cast_to_integer", eval=cast_of, doc="A cast that cuts the gradient.")
 
 
 def cast(x: Any, target: dtypes.dtype, says: bool = True) -> Any:
     """x in the data type `target`: x itself if it has it already; `says` what it discards."""
     if isinstance(x, (np.ndarray, np.generic)):
-        return x if x.dtype == target.numpy else _astype(x, target, dtypes.of(x))
+        return x if x.dtype == target.numpy else cast_of(x, target, dtypes.of(x))
     source = x.dtype
     if source is target:
         return x

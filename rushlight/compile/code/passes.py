@@ -225,12 +225,14 @@ def _add_rows(f: Function, of: Type, lanes: int) -> None:
         to = f.at(y, f.mul(f.load(I64, places, loop.index), width), of)
         start = f.at(g, f.mul(loop.index, width), of)
 
-        def step(index: Value, mask: Value | None, _: Any) -> None:
-            wide = of.wide(lanes)
-            total = f.add(f.load(wide, to, index, mask), f.load(wide, start, index, mask))
-            f.store(total, to, index, mask)
-
-        f.vectors(0, width, lanes, step)
+        # no masks: what was written under one is not there yet for the next row of that place
+        begin: Any = 0
+        for many in sorted({lanes, 8, 1}, reverse=True):
+            end, wide = f.bit_and(width, -many), of.wide(many)
+            with f.loop(begin, end, many) as inner:
+                total = f.add(f.load(wide, to, inner.index), f.load(wide, start, inner.index))
+                f.store(total, to, inner.index)
+            begin = end
 
 
 def _numbers(f: Function, index: Value, lanes: int) -> Value:
