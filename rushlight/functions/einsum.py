@@ -204,7 +204,15 @@ def _check_sizes(operands: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) 
     for place, (x, names) in enumerate(zip(operands, labels)):
         for dim, (size, name) in enumerate(zip(x._array.shape, names)):
             before = sizes.get(name, 1)
-            if before == 1:
+            if name in names[:dim]:  # a diagonal: nothing is repeated to make one
+                first = x._array.shape[names.index(name)]
+                if size != first:
+                    raise fail(
+                        ShapeError,
+                        f"einsum(): subscript {LETTERS[name]} is repeated for operand {place} but"
+                        f" the sizes don't match, {size} != {first}",
+                    )
+            elif before == 1:
                 sizes[name] = size
             elif size not in (1, before):
                 if name < DOTS:

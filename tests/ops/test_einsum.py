@@ -34,3 +34,26 @@ def test_random_equations(seed: int) -> None:
         moved[place] = step
         slope = float((np.einsum(code, *moved) * weights).sum())
         np.testing.assert_allclose(float((grad.numpy() * step).sum()), slope, atol=1e-10)
+
+
+REPEATED = "subscript a is repeated for operand 0 but the sizes don't match, {} != {}"
+
+
+@pytest.mark.parametrize(
+    ("code", "shapes", "said"),
+    [
+        ("aa->a", [(2, 1)], REPEATED.format(1, 2)),
+        ("aaa", [(1, 2, 2)], REPEATED.format(2, 1)),
+        ("aa,ab", [(2, 1), (3, 2)], REPEATED.format(1, 2)),
+        (
+            "ab,aa->b",
+            [(2, 3), (3, 2)],
+            "subscript a has size 3 for operand 1 which does not broadcast with previously seen"
+            " size 2",
+        ),
+    ],
+)
+def test_a_diagonal_is_of_equal_sizes(code: str, shapes: list[tuple[int, ...]], said: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        rl.einsum(code, *map(rl.zeros, shapes))
+    assert str(caught.value).splitlines()[0] == f"einsum(): {said}"
