@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import numbers, shapes
 from ..core.dispatch import scalar_type_name, wrap_array
-from ..core.errors import fail
+from ..core.errors import ShapeError, fail
 from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension
 from ..core.state import STATE
@@ -237,7 +237,16 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
             f" {scalar_type_name(values.dtype)} for the source."
         )
     key = tuple(slice(None) if i is None else index_array(i) for i in indices)
-    return ix.index_put(input, values, key, accumulate)
+    try:
+        return ix.index_put(input, values, key, accumulate)
+    except IndexError as error:
+        raise ix.in_torchs_words(error) from None
+    except (ValueError, ShapeError):
+        target = np.broadcast_to(np.empty(()), input.shape)[key].shape
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to"
+            f" indexing result of shape {list(target)}"
+        ) from None
 
 
 def _flat_places(name: str, input: Tensor, index: Tensor) -> np.ndarray:

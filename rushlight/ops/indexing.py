@@ -154,7 +154,9 @@ def _put_vjp(g: Any, y: Any, x: Any, value: Any, key: Key, accumulate: bool) -> 
     elif value is not None:
         taken = index(g, key)
         if taken.shape != value.shape:
-            taken = sum_to(taken, value.shape)
+            extra = max(0, len(value.shape) - len(taken.shape))  # values may have more, all of 1
+            taken = sum_to(taken, value.shape[extra:])
+            taken = reshape(taken, value.shape) if extra else taken
     return (g if accumulate else index_put(g, _zero(g), key, False)), taken
 
 

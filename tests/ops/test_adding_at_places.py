@@ -60,3 +60,36 @@ def test_expanded_places_outside_are_refused() -> None:
     places = rl.tensor([[0], [4]]).expand(2, 3)
     with pytest.raises(RuntimeError, match="index 4 is out of bounds for dimension 0 with size 4"):
         rl.zeros(4, 3).scatter_add(0, places, rl.ones(2, 3))
+
+
+@pytest.mark.parametrize("key", [([[0, 1], [2, 3]],), ([0, 2], slice(None), [1, 3]), (1, [0, 2])])
+@pytest.mark.parametrize("backend", ["", "numpy"])
+def test_values_with_more_dimensions_than_their_places(
+    key: tuple[object, ...], backend: str
+) -> None:
+    """Dimensions of 1 in front, and one that is repeated: each value's gradient is its places'."""
+    key = tuple(rl.tensor(part) if isinstance(part, list) else part for part in key)
+
+    def slope(x: rl.Tensor, value: rl.Tensor, weights: rl.Tensor) -> rl.Tensor:
+        y = x * 1
+        y[key] = value
+        return rl.autograd.grad((y * weights).sum(), value)[0]
+
+    weights = rl.arange(64.0).reshape(4, 4, 4)
+    sizes = weights[key].shape
+    value = rl.ones(1, 1, *sizes[:-1], 1, requires_grad=True)
+    found = rl.compile(slope, backend=backend) if backend else slope
+    wanted = weights[key].sum(-1).reshape(value.shape)
+    assert rl.equal(found(rl.zeros(4, 4, 4), value, weights), wanted)
+
+
+@pytest.mark.parametrize("accumulate", [True, False])
+def test_values_that_do_not_fit_are_refused_in_torchs_words(accumulate: bool) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        rl.zeros(4, 3).index_put_((rl.tensor([0, 2]),), rl.ones(3, 3), accumulate)
+    assert str(caught.value).splitlines()[0] == (
+        "shape mismatch: value tensor of shape [3, 3] cannot be broadcast to indexing result of"
+        " shape [2, 3]"
+    )
+    with pytest.raises(IndexError, match="index 4 is out of bounds for dimension 0 with"):
+        rl.zeros(4, 3).index_put_((rl.tensor([0, 4]),), rl.tensor(1.0), accumulate)
