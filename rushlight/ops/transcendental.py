@@ -190,7 +190,7 @@ logaddexp = elementwise(
 logaddexp2 = elementwise(
     "logaddexp2", eval=heavy("logaddexp2", np.logaddexp2), dtype="float", reads="xy",
     numbers="none",
-    refuses={"bool int": "logaddexp2_cpu"},
+    refuses={"bool int complex": "logaddexp2_cpu"},
     partials=[_logaddexp2_left, lambda y, a, b: exp2(b - y)], doc="log2(2^x + 2^y).",
 )  # fmt: skip
 deg2rad = smooth("deg2rad", heavy("deg2rad", np.deg2rad, light=True), lambda y, x: pi / 180, "",

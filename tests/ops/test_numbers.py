@@ -74,3 +74,12 @@ def test_the_mechanism_names_no_op() -> None:
     names = re.compile(rf"""["']({"|".join(sorted(OPS))})["']""")
     for file in ("operands", "dispatch", "calls", "meta", "tape", "families"):
         assert not names.findall((core / f"{file}.py").read_text()), file
+
+
+def test_what_torch_refuses_of_types_and_modes() -> None:
+    with pytest.raises(NotImplementedError) as caught:
+        rl.logaddexp2(rl.tensor([1j]), rl.tensor([1.0]))
+    assert str(caught.value) == "\"logaddexp2_cpu\" not implemented for 'ComplexFloat'"
+    bags, table = rl.tensor([[0, 1]]), rl.eye(2)
+    with pytest.raises(ValueError, match="max mode does not support scaling the gradient by"):
+        rl.nn.functional.embedding_bag(bags, table, mode="max", scale_grad_by_freq=True)
