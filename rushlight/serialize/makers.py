@@ -91,9 +91,9 @@ def tensor_over(
     made = tensors.window(data, kind, *window)
     if metadata:
         if metadata.get("conj"):
-            made = tensors.wrap(np.conj(made._array))
+            made = tensors.wrap(np.asarray(np.conj(made._array)))
         if metadata.get("neg"):
-            made = tensors.wrap(np.negative(made._array))
+            made = tensors.wrap(np.asarray(np.negative(made._array)))
     if requires_grad is True:
         made.requires_grad = True
     return made

@@ -11,6 +11,7 @@ import threading
 import types
 import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque
+from typing import Any
 
 import hypothesis.extra.numpy as arrays
 import hypothesis.strategies as st
@@ -26,6 +27,7 @@ from rushlight.serialize import (
     add_safe_globals,
     get_safe_globals,
     load,
+    makers,
     safe_globals,
     save,
 )
@@ -344,3 +346,14 @@ def test_storages_come_back_and_share_memory_with_their_tensors(kind, mapped, tm
     back["view"][0] = 0
     assert values.storage().tolist() == [1] * 6 != back["bare"].tolist()
     assert back["part"].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(("mark", "expected"), [("neg", -1 - 2j), ("conj", 1 - 2j)])
+def test_a_marked_tensor_without_dimensions(mark: str, expected: complex) -> None:
+    """torch saves a lazy view's mark; where there is one number NumPy gives no array for it."""
+    data = np.array([1 + 2j], np.complex64).view(np.uint8)
+    reader = types.SimpleNamespace(storage=lambda storage, kind: data)
+    nothing: Any = None  # what the reader would look its bytes up by
+    made = makers.tensor_over(reader, nothing, rl.complex64, (0, (), ()), False, {mark: True})
+    assert type(made._array) is np.ndarray and made.item() == expected
+    assert made.add_(1).item() == expected + 1
