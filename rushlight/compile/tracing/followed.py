@@ -10,6 +10,7 @@ from ...core import dtypes, gates, holes
 from ...core.state import STATE
 from .numbers import Key, Number, asked, condition, plain
 from .numpy_calls import value_of
+from .placed import placed
 
 _SCALED = (dtypes.float32, dtypes.float64)
 
@@ -19,7 +20,10 @@ class _Boundary:
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        noted = getattr(func, "__name__", "") in _TAKE_NUMBERS
+        name = getattr(func, "__name__", "")
+        noted = name in _TAKE_NUMBERS
+        if name == "__setitem__" and len(args) > 1 and holes.holds(args[1], Number):
+            args = args[0], placed(*args), *args[2:]
         if noted and type(kwargs.get("alpha")) is Number:
             args, kwargs = _scaled(args, kwargs)
         if not noted and holes.holds((args, kwargs), Number):
