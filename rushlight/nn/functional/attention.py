@@ -333,6 +333,8 @@ def multi_head_attention_forward(
             key_padding_mask = key_padding_mask.unsqueeze(0)
     if is_causal and attn_mask is None:
         raise RuntimeError(_CAUSAL_WITHOUT_MASK)
+    if is_causal and key_padding_mask is None and not need_weights:
+        attn_mask = None  # the hint goes before the mask
     _check_heads(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     length, batch, width = query.shape
     separate = (q_proj_weight, k_proj_weight, v_proj_weight)
