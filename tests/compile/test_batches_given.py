@@ -102,6 +102,12 @@ class Data:
     def owner(self) -> Any:
         return self._store._parent()
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._store._content.items())
+
+    def __call__(self, *names: str) -> Iterator[Any]:
+        return ((name, part) for name, part in self if name in names)
+
 
 def named(b: Any) -> tuple[Any, Any]:
     return b.x, b.y
@@ -195,6 +201,14 @@ def test_objects_go_the_short_way(kind: str) -> None:
     (program,) = call.programs
     x, y = batches(1)[0]
     assert program.fast(None, put(x, y), weight=rl.ones(4)).shape == ()
+
+
+def test_plain_values_beside_tensors_are_compared_by_value() -> None:
+    call = rl.compile(lambda b: b.x.to(b.y[0]).sum() * b.y[1].numel())
+    for x, _ in batches(4):
+        found = call(Pair(x, [rl.device("cpu"), rl.Size([2, 3]), rl.float32, slice(1), "name"]))
+        assert found.item() == pytest.approx(x.sum().item() * 6, rel=1e-4, abs=1e-4)
+    assert len(call.programs) == 1
 
 
 # --- random trees of containers
@@ -426,6 +440,23 @@ def test_a_batch_that_another_argument_knows_is_not_taken_for_one_that_it_does_n
         assert call(holder, first).tolist() == [2.0] * 3
         other = Pair(rl.full((3,), 5.0)) if isinstance(first, Pair) else {"x": rl.full((3,), 5.0)}
         assert call(holder, other).tolist() == [6.0] * 3
+
+
+class Scaled:
+    def __init__(self, by: Any) -> None:
+        self.by = by
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.by
+
+
+def test_a_function_with_tensors_of_its_own_is_state() -> None:
+    call = rl.compile(lambda scaled, x: scaled(x).sum())
+    for k in range(4):
+        one = Scaled(rl.full((3,), 2.0 + k // 2))
+        assert call(one, rl.ones(3)).item() == 3 * (2.0 + k // 2)
+        assert call(one, rl.ones(3)).item() == 3 * (2.0 + k // 2)
+    assert len(call.programs) == 4
 
 
 # --- results

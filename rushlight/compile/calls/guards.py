@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ...core.dtypes import device
 from ...core.shapes import Size
 from ...core.tape import LEAF
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None))
-COMPARED = (Size, slice, range, np.dtype, np.generic)  # by value too
+COMPARED = (Size, slice, range, np.dtype, np.generic, device)  # by value too
 SOUGHT = 4  # times that the place which does not hold is looked for among all
 
 

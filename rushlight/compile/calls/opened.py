@@ -27,7 +27,7 @@ from .guards import ABSENT, of_class, same
 _PACKAGE = __name__.split(".")[0]
 _WORD = 8  # bytes that a slot takes
 _MADE = 1 << 9  # a flag of classes that are made at run time
-_ACTS = frozenset(("__call__", "__next__", "__getattribute__", "forward"))  # not of batches
+_ACTS = frozenset(("__next__", "__getattribute__", "forward"))  # not of batches
 _PLAIN = (dict, list, OrderedDict)  # taken apart whatever they hold
 _ITEMS = (OrderedDict, defaultdict, dict, list)
 _ROOTS = frozenset((*_ITEMS, types.SimpleNamespace, object))
@@ -92,6 +92,8 @@ def _layout(kind: type) -> Layout | None:
         return None
     if not all(one in _ROOTS or _is_open(one) for one in kind.__mro__):
         return None
+    if of_class(kind, "__call__") is not ABSENT and of_class(kind, "__iter__") is ABSENT:
+        return None  # a function, with what it goes by
     table = kind.__dictoffset__ != 0
     if table and type(of_class(kind, "__dict__")) not in _TABLES:
         return None
