@@ -37,34 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "DIR/class/pictures, or DIR/train/class/... with DIR/test/class/...")  # fmt: skip
     add("--image-size", type=whole(4), metavar="N", help="make a folder's pictures N x N")
     add("--resize", type=whole(4), metavar="N", help="enlarge or shrink all pictures to N x N")
-    add(
-        "--epochs",
-        type=whole(1),
-        metavar="N",
-        help="passes over the training part (default: on digits 20, else 3 to 8)",
-    )
-    add(
-        "--batch-size",
-        type=whole(1),
-        metavar="N",
-        help="pictures per step (default: 32 to 128, by network and data)",
-    )
-    add("--lr", type=real(0, open_start=True), metavar="X",
-        help="learning rate (default: 0.0001 to 0.005, by network and data)")  # fmt: skip
-    add("--optimizer", choices=presets.OPTIMIZERS, help="default: adam; sgd has momentum 0.9")
-    add(
-        "--schedule",
-        choices=presets.SCHEDULES,
-        help="course of the learning rate (default: cosine, down to zero)",
-    )
-    add("--weight-decay", type=real(0), metavar="X", help="default: 0")
-    add(
-        "--dropout",
-        type=real(0, 1),
-        metavar="P",
-        help="for networks that have it; default: mlp 0, lenet 0 (on digits 0.4), vgg 0.5, ...",
-    )
-    add("--seed", type=whole(0), metavar="N", help="default: 0")
+    _add_settings(add)
     add(
         "--threads",
         type=whole(1),
@@ -78,6 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="DIR", help="folder of the run (default: runs/MODEL-DATA-NUMBER)")
     add("--quiet", action="store_true", help="print the result only")
     add("--json", action="store_true", help="print JSON objects, one per line, on stdout")
+
+
+def _add_settings(add: Any) -> None:
+    """What decides how a network is trained; what is not given depends on network and data."""
+    add("--epochs", type=whole(1), metavar="N",
+        help="passes over the training part (default: 3 to 20, by network and data)")  # fmt: skip
+    add("--batch-size", type=whole(1), metavar="N",
+        help="pictures per step (default: 32 to 128, by network and data)")  # fmt: skip
+    add("--lr", type=real(0, open_start=True), metavar="X",
+        help="learning rate (default: 0.0001 to 0.005, by network and data)")  # fmt: skip
+    add("--optimizer", choices=presets.OPTIMIZERS, help="default: adam; sgd has momentum 0.9")
+    add("--schedule", choices=presets.SCHEDULES,
+        help="course of the learning rate (default: cosine, down to zero)")  # fmt: skip
+    add("--weight-decay", type=real(0), metavar="X", help="default: 0")
+    add("--dropout", type=real(0, 1), metavar="P",
+        help="for networks that have it; default: mlp 0, lenet 0 (on digits 0.4), vgg 0.5, "
+        "...")  # fmt: skip
+    add("--seed", type=whole(0), metavar="N", help="default: 0")
 
 
 def main(options: argparse.Namespace) -> int:
