@@ -438,7 +438,8 @@ class Engine(Stream):
         kind_of(rate.dtype, '"poisson_cpu"', *_REAL)
         if rate.size and (rate < 0).any():
             raise fail(RuntimeError, "invalid Poisson rate, expected rate to be non-negative")
-        rates, native = rate.astype(np.float64).ravel(), rejection.NATIVE.after(rate.size)
+        rates = rate.astype(np.float64).ravel()
+        native = rejection.NATIVE.after(rate.size, "poisson")
         ready: Any = native and rejection.poisson_columns(rates)
         if ready:
             values = self.rejected(native.poisson, *ready)
@@ -449,7 +450,7 @@ class Engine(Stream):
 
     def binomial(self, count: Array, p: Array) -> Array:
         """The number of successes in `count` trials of probability `p`, for each place."""
-        native = rejection.NATIVE.after(count.size)
+        native = rejection.NATIVE.after(count.size, "binomial")
         ready = native and rejection.BinomialColumns(count.ravel(), p.ravel())
         if ready and ready.fit:
             values = ready.results(self.rejected(native.binomial, ready.columns, ready.least))
@@ -474,7 +475,7 @@ class Engine(Stream):
         return values.clip(np.finfo(values.dtype).tiny, np.nextafter(one, one - one))
 
     def _gamma(self, shape: Array, real: Any) -> Array:
-        native = rejection.NATIVE.after(shape.size)
+        native = rejection.NATIVE.after(shape.size, "gamma")
         ready: Any = native and rejection.gamma_columns(shape.ravel().astype(real, copy=False))
         if ready:
             return self.rejected(native.gamma, *ready)

@@ -15,6 +15,8 @@ Array = np.ndarray
 _PAYS = 1 << 15  # numbers drawn in Python from which on loading native code pays
 _COMPILER = "rushlight.compile.code.llvm"
 
+LEAST = {"poisson": 512, "binomial": 256, "gamma": 8}  # numbers from which native code is sooner
+
 
 class _Native:
     """The same samplers in native code, to the last bit, for whoever draws much."""
@@ -22,11 +24,14 @@ class _Native:
     def __init__(self) -> None:
         self.left, self.pieces = _PAYS, Pieces("sampling")
 
-    def after(self, count: int) -> Any:
-        """The native code, if there is any, for another `count` numbers."""
+    def after(self, count: int, sampler: str = "") -> Any:
+        """The native code, if there is any, for another `count` numbers.
+
+        None for so few of a `sampler` that Python has them before native code is called.
+        """
         if self.left > 0:
             self.left -= count if _COMPILER not in sys.modules else 64 * count
-        return None if self.left > 0 else self.pieces.found
+        return None if self.left > 0 or count < LEAST.get(sampler, 0) else self.pieces.found
 
 
 NATIVE = _Native()

@@ -16,7 +16,8 @@ COUNTS = 0, 1, 2, 3, 155, 156, 312, 313, 4000
 
 
 @pytest.fixture(autouse=True)
-def switched_on() -> Iterator[None]:
+def switched_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(random_rejection, "LEAST", {})  # few numbers, too, in native code
     before, heavy.SWITCH.on = heavy.SWITCH.on, True
     yield
     heavy.SWITCH.on = before
@@ -89,3 +90,13 @@ def test_what_native_code_does_not_take(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_array_equal(many, Engine(1).poisson(np.array([3.0, 40.0])))
     wanted = Engine(1).binomial(np.array([10.0, 400.0]), np.array([0.3, 0.5]))
     np.testing.assert_array_equal(lots, wanted)
+
+
+def test_few_numbers_stay_with_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calling native code costs as much as hundreds of easy draws."""
+    native = random_rejection._Native()
+    monkeypatch.setattr(native, "left", 0)
+    monkeypatch.setattr(random_rejection, "LEAST", {"poisson": 512})
+    assert native.after(511, "poisson") is None
+    assert native.after(512, "poisson") is not None
+    assert native.after(1, "gamma") is not None
