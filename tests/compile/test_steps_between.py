@@ -14,7 +14,7 @@ import pytest
 import rushlight as torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from worlds import alike, backends, seen
+from worlds import BACKENDS, alike, seen
 
 S, nn = torch.optim.lr_scheduler, torch.nn
 SCHEDULES: dict[str, Callable[[Any], Any]] = {
@@ -25,6 +25,7 @@ SCHEDULES: dict[str, Callable[[Any], Any]] = {
     ),
     "steps": lambda opt: S.StepLR(opt, 2),
 }
+CASES = [*((name, "numpy") for name in SCHEDULES), *(("one cycle", x) for x in BACKENDS[1:])]
 Change = Callable[[Any, Any, random.Random], None]
 
 
@@ -96,7 +97,7 @@ class Reading(World):
 def course(kind: type[World], schedule: str, seed: int, wrap: Any, changes: int) -> Any:
     """What a course of calls leaves after each, with changes by the user in between."""
     rng, found, world = random.Random(seed), [], kind(schedule)
-    call = wrap(world.step)
+    call, counts = wrap(world.step), []
     generator = torch.Generator().manual_seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -105,24 +106,24 @@ def course(kind: type[World], schedule: str, seed: int, wrap: Any, changes: int)
                 rng.choice(CHANGES)(world, world.opt.param_groups[0], rng)
             given = call(torch.randn(4, 3, generator=generator))
             found.append([given, world.state()])
-    return found, call
+            counts.append(len(getattr(call, "programs", ())))
+    return found, counts
 
 
 @pytest.mark.parametrize("kind", [World, Reading])
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@backends
+@pytest.mark.parametrize(("schedule", "backend"), CASES)
 def test_what_calls_leave_is_what_eager_calls_leave(
     schedule: str, kind: type[World], backend: str
 ) -> None:
     for seed, changes in ((0, 0), (1, 4)):
         wanted, _ = course(kind, schedule, seed, lambda step: step, changes)
-        found, call = course(
+        found, counts = course(
             kind, schedule, seed, lambda step: torch.compile(step, backend=backend), changes
         )
         for k, (one, other) in enumerate(zip(found, wanted, strict=True)):
             alike(one, other, f"{seed}: call {k}")
-        if not changes:  # without gradients, with them, and the step itself
-            assert 2 <= len(call.programs) <= 5, call.explain()
+        if not changes:  # none for a rate: the last fifteen calls made none
+            assert 2 <= counts[-1] == counts[30] < 8
 
 
 def _opt(**group: Any) -> Any:
