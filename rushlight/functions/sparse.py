@@ -244,7 +244,7 @@ def embedding_rows(table: Tensor, places: Tensor, padding: int, by_count: bool) 
             "embedding_backward: scale_grad_by_freq not supported with sparse gradients",
         )
     if STATE.tracer is not None:
-        STATE.tracer.stop("gradients of sparse=True are sparse, and computed eagerly")
+        STATE.tracer.stop("gradients of sparse=True are computed eagerly; sparse=False is not")
     return embedding_sparse(table, places, padding)
 
 
