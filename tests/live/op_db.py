@@ -106,6 +106,7 @@ def page(tallies: dict[str, Tally]) -> str:
         n for n, t in tallies.items() if any("missing:" in p for p in t.wrong.get("value", ()))
     )
     partly = sorted(n for n, t in tallies.items() if t.wrong and n not in missing)
+    untried = sorted(n for n, t in tallies.items() if not t.tried)
     left = [
         f"| `{p}` | {why} |".replace("\\.", ".").replace("|_", "\\|_")
         for p, why in LEFT_OUT.items()
@@ -126,6 +127,9 @@ def page(tallies: dict[str, Tally]) -> str:
             f"- `{n}`: {', '.join(a for a in ASPECTS if a in tallies[n].wrong)}"
             + (f" ({OWN_ANSWER[n]})" if n in OWN_ANSWER else "") for n in partly
         ), "",
+        f"## Not tried ({len(untried)})", "",
+        ", ".join(f"`{n}`" for n in untried) + ": the database gives it no data type on the CPU."
+        if untried else "None.", "",
         "## Left out", "", "| name | why |", "|---|---|", *left, "",
     ])  # fmt: skip
 
