@@ -442,6 +442,21 @@ def test_a_batch_that_another_argument_knows_is_not_taken_for_one_that_it_does_n
         assert call(holder, other).tolist() == [6.0] * 3
 
 
+KNOWN = Pair(rl.ones(3))
+
+
+@pytest.mark.filterwarnings("ignore:compiled <lambda>")
+def test_an_object_may_be_told_from_one_that_is_known_by_name() -> None:
+    call = rl.compile(lambda b: b.x * 3 if b is KNOWN else b.x + KNOWN.x)
+    for _ in range(3):
+        assert call(Pair(rl.ones(3))).tolist() == [2.0] * 3
+        assert call(KNOWN).tolist() == [3.0] * 3
+    call = rl.compile(lambda b: b.x + KNOWN.x)
+    for k in range(3):
+        assert call(Pair(rl.full((3,), float(k)))).tolist() == [k + 1.0] * 3
+    assert len(call.programs) == 1
+
+
 class Scaled:
     def __init__(self, by: Any) -> None:
         self.by = by

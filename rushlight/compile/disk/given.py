@@ -7,8 +7,11 @@ same at every call (`calls.opened` tells which are which).
 
 from __future__ import annotations
 
+import dis
+import functools
 import weakref
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 from ...core.tensor import Tensor
@@ -24,6 +27,7 @@ def walk_arguments(
     leaves: list[Tensor] = []
     watched: list[Place] = []
     passing: set[int] = set()
+    kinds: set[type] = set()  # of the objects that are taken apart
     for x, above in met((args, kwargs)):
         if isinstance(x, Tensor):
             leaves.append(x)
@@ -34,12 +38,16 @@ def walk_arguments(
         passing.update(map(id, held))
         if above or plain_parts(x) is None:
             watched.append(_unchanged(x, above))
+            kinds.add(type(x))
     for x in _staying((*args, *kwargs.values()), passing):  # what they lead to has names
         reach.walk(x, "argument")
     before, known = len(reach.places), set(reach.tensors)
     for value in (*args, *kwargs.values()):
         if not isinstance(value, but):
             reach.walk(value, "argument")
+    twin = next((x for x in reach.places[:before] if type(x.expected) in kinds), None)
+    if twin is not None and any(_tells(x.__code__) for x in reach.functions):
+        reach.opaque.append(f"an argument may be compared with {twin.path} (`is`)")
     found = reach.places[before:]
     del reach.places[before:]  # what the code reaches by other ways stays guarded
     for place in found:
@@ -50,6 +58,19 @@ def walk_arguments(
         if id(x) in reach.unnamed:
             reach.forget(x)
     return leaves
+
+
+@functools.lru_cache(4096)
+def _tells(code: CodeType) -> bool:
+    """Whether code of the user's may tell one object from another: `a is b`, neither None."""
+    if code.co_filename == "<string>":  # what a dataclass compares by
+        return False
+    before = ""
+    for one in dis.get_instructions(code):
+        if one.opname == "IS_OP" and before != "LOAD_CONST":
+            return True
+        before = one.opname
+    return any(_tells(x) for x in code.co_consts if isinstance(x, CodeType))
 
 
 def _staying(values: Any, passing: set[int]) -> Iterator[Any]:
