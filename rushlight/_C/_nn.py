@@ -18,8 +18,5 @@ BUILT_IN = (
     "avg_pool2d", "avg_pool3d", "gelu", "linear", "one_hot", "scaled_dot_product_attention",
     "softplus", "softshrink",
 )  # fmt: skip
-_explain_missing(
-    __name__,
-    {name: ("rushlight.nn.functional", name) for name in BUILT_IN}
-    | {"log_sigmoid": ("rushlight.nn.functional", "logsigmoid")},
-)
+_names = {name: name for name in BUILT_IN} | {"log_sigmoid": "logsigmoid"}
+_explain_missing(__name__, {name: ("rushlight.nn.functional", own) for name, own in _names.items()})
