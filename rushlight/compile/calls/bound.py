@@ -20,6 +20,7 @@ from ..tracing.required import Refused
 from ..tracing.results import Container, Result, alike, parts_of
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
+from ..tracing.telling import ALL
 from .apart import overlapping
 from .backward import output_entry
 from .guards import ABSENT, Place, checker, same, set_on
@@ -282,6 +283,10 @@ class Bound:
                 return None
             arrays.append(array)
         for where, place, form in self.captured.shared:
+            if where is ALL:
+                if not self._told_apart(leaves, place):
+                    return None
+                continue
             x = leaves[where] if type(where) is int else where
             if form is None:
                 if x is not leaves[place]:
@@ -293,6 +298,13 @@ class Bound:
         if self._apart and overlapping([arrays[k] for k in self._apart], self._written):
             return None
         return arrays
+
+    def _told_apart(self, leaves: Sequence[Tensor], count: int) -> bool:
+        """Whether there are so many tensors among the arguments, none of them known by a name."""
+        found = {id(x) for x in leaves}
+        named = {id(x) for x, *_ in self.captured.shared if isinstance(x, Tensor)}
+        known = {id(one.expected) for one in self.places if isinstance(one.expected, Tensor)}
+        return len(found) == count and found.isdisjoint(known - named)
 
     def _foretell(self, leaves: Sequence[Tensor], drawn: Sequence[Any]) -> bool:
         """Compute the numbers that are inputs, if that is possible."""

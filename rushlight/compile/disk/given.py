@@ -7,16 +7,14 @@ same at every call (`calls.opened` tells which are which).
 
 from __future__ import annotations
 
-import dis
-import functools
 import weakref
 from collections.abc import Iterator
-from types import CodeType
 from typing import Any
 
 from ...core.tensor import Tensor
 from ..calls.guards import SCALARS, Place
 from ..calls.opened import Before, content, met, plain_parts
+from ..tracing.telling import tells
 from .reach import Reach
 
 
@@ -46,7 +44,7 @@ def walk_arguments(
         if not isinstance(value, but):
             reach.walk(value, "argument")
     twin = next((x for x in reach.places[:before] if type(x.expected) in kinds), None)
-    if twin is not None and any(_tells(x.__code__) for x in reach.functions):
+    if twin is not None and tells(reach.functions):
         reach.opaque.append(f"an argument may be compared with {twin.path} (`is`)")
     found = reach.places[before:]
     del reach.places[before:]  # what the code reaches by other ways stays guarded
@@ -58,19 +56,6 @@ def walk_arguments(
         if id(x) in reach.unnamed:
             reach.forget(x)
     return leaves
-
-
-@functools.lru_cache(4096)
-def _tells(code: CodeType) -> bool:
-    """Whether code of the user's may tell one object from another: `a is b`, neither None."""
-    if code.co_filename == "<string>":  # what a dataclass compares by
-        return False
-    before = ""
-    for one in dis.get_instructions(code):
-        if one.opname == "IS_OP" and before != "LOAD_CONST":
-            return True
-        before = one.opname
-    return any(_tells(x) for x in code.co_consts if isinstance(x, CodeType))
 
 
 def _staying(values: Any, passing: set[int]) -> Iterator[Any]:

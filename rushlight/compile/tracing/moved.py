@@ -18,6 +18,7 @@ from .changes import Uncompilable, through, window
 from .later import Left
 from .lent import Lent
 from .sources import NUMBERS, Held, Owner, Source, owner_in
+from .telling import ALL, tells
 from .trace import Tracer
 from .traced import TORN, Cell, Traced, covers
 
@@ -209,7 +210,8 @@ def check_old(tracer: Tracer) -> None:
 def shared_memory(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tuple[Any, int, Any]]:
     """Tensors over another input's memory: (tensor or its place, that input, where it lies).
 
-    None in the last place: the same tensor as that argument.
+    None in the last place: the same tensor as that argument; `ALL` in the first place: as many
+    tensors among the arguments as then, and none of them known by a name, where code may tell.
     """
     found: list[tuple[Any, int, Any]] = []
     for place, leaf in enumerate(leaves):  # the same tensor twice: again so at the next call
@@ -217,6 +219,8 @@ def shared_memory(tracer: Tracer, leaves: list[Tensor], live: bool) -> list[tupl
             found.append((place, tracer.places[id(leaf)], None))
         if tracer.reach.by_name(leaf):  # known by another name too: again so
             found.append((leaf, place, None))
+    if leaves and tells(tracer.reach.functions):
+        found.append((ALL, len({id(x) for x in leaves}), None))
     gone = {id(x) for x, _ in moved(tracer)}
     for x, array in tracer.lifted:
         if id(x) not in gone and type(x._array) is Traced and x._array.version < 0:

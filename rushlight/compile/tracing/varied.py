@@ -7,15 +7,13 @@ else changed, the next program reads whatever stands there.
 
 from __future__ import annotations
 
-import dis
-import functools
 from collections.abc import Iterable, Iterator
-from types import CodeType
 from typing import Any
 
 from ...core.tensor import Tensor
 from ..calls.guards import Place, form, look, set_on
 from .sources import Variable
+from .telling import tells
 
 PLACES = frozenset(("item", "attribute", "cell"))  # kinds of those that hold numbers and tensors
 Mark = tuple[int, Any]
@@ -48,17 +46,6 @@ def _form(x: Tensor) -> Any:
     return array.shape, array.dtype, array.strides
 
 
-@functools.lru_cache(4096)
-def _tells(code: CodeType) -> bool:
-    """Whether code may tell one tensor from another: `a is b`, where neither is None."""
-    before = ""
-    for one in dis.get_instructions(code):
-        if one.opname == "IS_OP" and before != "LOAD_CONST":
-            return True
-        before = one.opname
-    return any(_tells(x) for x in code.co_consts if isinstance(x, CodeType))
-
-
 class Varied:
     """The inputs of one trace that are read where they stand, whichever tensor that is."""
 
@@ -67,7 +54,7 @@ class Varied:
         self._forms: list[Place] = []
         self._marks: set[Mark] = set()
         known = () if tracer.changing is None else tracer.changing.tensors
-        if not known or "id" in reach.words or any(_tells(x.__code__) for x in reach.functions):
+        if not known or "id" in reach.words or tells(reach.functions):
             return
         wanted = {mark_of(x): x for x in reach.places if mark_of(x) in known}
         for mark, place in wanted.items():

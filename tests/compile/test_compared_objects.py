@@ -1,0 +1,78 @@
+"""Code that tells tensors apart by `is`: it matters which of them an argument is."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+import rushlight as torch
+
+X, Y = torch.zeros(2), torch.ones(2)
+KNOWN = [X, Y]
+
+
+def of_two(a: Any, b: Any) -> Any:
+    return a + 1 if a is b else a - b
+
+
+def of_a_pair(pair: Any) -> Any:
+    return pair[0] + 1 if pair[0] is not pair[1] else pair[0] * 3
+
+
+def with_a_known(a: Any) -> Any:
+    return a + 1 if a is KNOWN[0] else a - 1
+
+
+def among_known(a: Any) -> Any:
+    return a * 2 if any(a is one for one in KNOWN) else a - 1
+
+
+def of_three(a: Any, b: Any, c: Any) -> Any:
+    return (a + b) * (2 if a is b else 1) - c * (5 if b is c else 1)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("first", range(5))
+def test_two_tensors(first: int, backend: str) -> None:
+    tensors = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0]), X]
+    pairs = list(itertools.product(tensors, repeat=2))
+    pairs = pairs[first:] + pairs[:first]
+    for function, given in (
+        (of_two, pairs), (of_a_pair, [(pair,) for pair in pairs]),
+        (lambda a, b=None: of_two(b, a), pairs),
+    ):  # fmt: skip
+        call = torch.compile(function, backend=backend)
+        for _ in range(2):
+            for args in given:
+                assert call(*args).tolist() == function(*args).tolist()
+
+
+@pytest.mark.parametrize("function", [with_a_known, among_known])
+@pytest.mark.parametrize("first", range(4))
+def test_one_that_has_a_name(function: Any, first: int) -> None:
+    tensors = [torch.zeros(2), X, Y, torch.ones(2)]
+    call = torch.compile(function)
+    for _ in range(2):
+        for x in tensors[first:] + tensors[:first]:
+            assert call(x).tolist() == function(x).tolist()
+
+
+def test_three_tensors() -> None:
+    a, b, c = torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([4.0])
+    call = torch.compile(of_three)
+    for args in itertools.product((a, b, c), repeat=3):
+        assert call(*args).tolist() == of_three(*args).tolist()
+    assert all(len(program.captured.shared) for program in call.programs)
+
+
+def test_code_that_tells_nothing_apart_is_one_program() -> None:
+    def total(a: Any, b: Any, c: Any = None) -> Any:
+        return a + b if c is None else a + b + c
+
+    call = torch.compile(total)
+    a, b = torch.ones(2), torch.zeros(2)
+    for x, y in ((a, b), (b, a)):
+        assert call(x, y).tolist() == [1.0, 1.0]
+    assert len(call.programs) == 1 and not call.programs[0].captured.shared
