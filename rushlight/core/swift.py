@@ -43,9 +43,7 @@ def hasten() -> bool:
         for name in (*_BY, *_OTHERS):
             python = vars(Tensor)[name]
             if name not in STANDS and _is_ours(python):
-                by = _BY.get(name, python.primitive.eval)
-                made = native.operator(name, python, python.primitive, by, name in _OF_NUMBERS)
-                STANDS[name] = Stand(made, python, native.leave_to)
+                STANDS[name] = stand_in(name, python)
         for name, stand in STANDS.items():
             if vars(Tensor)[name] is stand.python and _is_ours(stand.python):
                 setattr(Tensor, name, stand.made)
@@ -65,6 +63,13 @@ def hasten() -> bool:
         for (_, prim), (ways, _, way) in _ways.items():
             ways[prim] = way
     return True
+
+
+def stand_in(name: str, python: Any) -> Stand:
+    """An operator of an op with its native function, which is not put in place."""
+    native, prim = _NATIVE.found, python.primitive
+    made = native.operator(name, python, prim, _BY.get(name, prim.eval), name in _OF_NUMBERS)
+    return Stand(made, python, native.leave_to)
 
 
 def _is_ours(python: Any) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 import rushlight as rl
 from rushlight import nn
+from rushlight.core import swift
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def no_collector() -> Iterator[None]:
     """Reference counts must be enough; what first uses load is there before anything is counted."""
     for y in (rl.ones(2, requires_grad=True) for _ in range(2)):
         ((y + 0.5) * 1.0).sin().sum().backward()
+    swift.hasten()
     gc.collect()
     gc.disable()
     yield

@@ -67,11 +67,11 @@ LOG: list[Any] = []
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (lambda x: x * math.exp(-x.sum().item()), "item"),
+        (lambda x: x * math.gamma(x.sum().item()), "item"),
         (lambda x: x[: int(x[1])], "item|int|index"),
         (lambda x: x.numpy().sum() * x, "NumPy|numpy|need"),
         (lambda x: torch.tensor(np.asarray(x)), "NumPy|numpy"),
-        (lambda x: x * len(x.tolist()), "tolist"),
+        (lambda x: x * hash(tuple(x.tolist())), "item"),
         (lambda x: x * len(str(x)), "repr|str|need"),
         (lambda x: x * random.sample((1, 2), 1)[0], "sample"),
         (lambda x: x * np.random.rand(1)[0], "rand"),
