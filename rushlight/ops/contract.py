@@ -275,9 +275,10 @@ def _pull_linear(g: Any, entry: Any) -> Any:
     if type(g) is not np.ndarray or g.ndim != 2 or g.dtype.char not in "fd":
         return _derived_pull[len(entry[PARENTS])](g, entry)
     by_x, by_w, *by_b = entry[PARENTS]
+    few = g.size <= FEW >= x.size and x.ndim == 2
     return (
         None if by_x is None else product(g, w),
-        None if by_w is None else product(g.T, x),
+        None if by_w is None else g.T.dot(x) if few else product(g.T, x),
         None if not by_b or by_b[0] is None else np.add.reduce(g, 0),
     )
 

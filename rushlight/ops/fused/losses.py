@@ -64,10 +64,12 @@ probability_loss = elementwise(
 
 
 def _mean_squared_error(x: np.ndarray, t: np.ndarray) -> np.ndarray:
-    d = widened(np.subtract(x, t))
+    d = np.subtract(x, t)
+    if d.dtype.itemsize == 2:
+        d = widened(d)
     flat = d.reshape(-1)
     found = flat.dot(flat) / (flat.size or np.nan)
-    return np.asarray(found, x.dtype)
+    return np.asarray(found, None if found.dtype is x.dtype else x.dtype)
 
 
 def _mean_squared_error_vjp(g: Any, y: Any, x: Any, t: Any) -> Any:
