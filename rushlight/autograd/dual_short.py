@@ -486,4 +486,4 @@ def apply_dual(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]
 
 
 ARRAYS[Dual], SHORT_WAYS[Dual] = apply_dual, WAYS
-SMALL.duals.append((Dual, WAYS))
+SMALL.add(Dual, WAYS)

@@ -73,12 +73,18 @@ class Small:
     says whether it did. `duals` are array classes of forward mode and the ways of ops on them.
     """
 
-    __slots__ = ("descend", "duals", "walk")
+    __slots__ = ("again", "descend", "duals", "walk")
 
     def __init__(self) -> None:
         self.walk: Callable[..., Any] | None = None
         self.descend: Callable[..., bool] | None = None
         self.duals: list[tuple[type, dict[Any, Any]]] = []
+        self.again: Callable[[], Any] = lambda: None  # looks for what is there by now
+
+    def add(self, kind: type, ways: dict[Any, Any]) -> None:
+        """Let an array class of forward mode be known, with the ways of ops on it."""
+        self.duals.append((kind, ways))
+        self.again()
 
 
 SMALL = Small()

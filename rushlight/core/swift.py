@@ -54,6 +54,7 @@ def hasten() -> bool:
         for prim, (_, pull) in _rules.items():
             prim.pull = pull
         SMALL.walk, SMALL.descend = native.function("walk"), native.function("descend")
+        SMALL.again = hasten
         for kind, ways in SMALL.duals:
             native.duals(kind)
             for name, by in _DUAL.items():
@@ -86,5 +87,6 @@ def relent() -> None:
         for prim, (pull, _) in _rules.items():
             prim.pull = pull
         SMALL.walk = SMALL.descend = None
+        SMALL.again = lambda: None
         for (_, prim), (ways, way, _) in _ways.items():
             ways[prim] = way

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -140,3 +141,22 @@ def test_nothing_is_leaked() -> None:
     gc.collect()
     after = sys.getrefcount(x._array), sys.getrefcount(t._array), len(gc.get_objects())
     assert before[:2] == after[:2] and after[2] - before[2] < 200
+
+
+LATE = """
+import rushlight as torch
+from rushlight.core import swift
+swift.hasten()
+x, t = torch.arange(3.0), torch.ones(3)
+y, dy = torch.func.jvp(lambda x: x * x + x, (x,), (t,))
+from rushlight.autograd.dual import Dual
+from rushlight.autograd.dual_short import WAYS
+print(y.tolist(), dy.tolist(), type(WAYS[torch.mul.primitive]).__name__)
+"""
+
+
+def test_forward_mode_may_come_after_the_operators() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert (
+        done.stdout.split() == "[0.0, 2.0, 6.0] [1.0, 3.0, 5.0] builtin_function_or_method".split()
+    )
