@@ -199,7 +199,8 @@ matmul = multilinear(
 def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
     kind = x.dtype
     if (
-        bias and kind is w.dtype is bias[0].dtype and kind.char in "fd" and x.ndim == 2 == w.ndim
+        bias and type(x) is type(w) is type(bias[0]) is np.ndarray  # a trace may follow one of them
+        and kind is w.dtype is bias[0].dtype and kind.char in "fd" and x.ndim == 2 == w.ndim
         and x.shape[1] == w.shape[1] and x.size <= FEW >= w.size
     ):  # fmt: skip
         y = x.dot(w.T)  # nothing is to be chosen
@@ -275,7 +276,7 @@ def _pull_linear(g: Any, entry: Any) -> Any:
     if type(g) is not np.ndarray or g.ndim != 2 or g.dtype.char not in "fd":
         return _derived_pull[len(entry[PARENTS])](g, entry)
     by_x, by_w, *by_b = entry[PARENTS]
-    few = g.size <= FEW >= x.size and x.ndim == 2
+    few = type(x) is np.ndarray and g.size <= FEW >= x.size and x.ndim == 2
     return (
         None if by_x is None else product(g, w),
         None if by_w is None else g.T.dot(x) if few else product(g.T, x),
