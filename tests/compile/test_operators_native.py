@@ -417,6 +417,31 @@ def test_scaled_sums_in_place_give_the_same(alpha: Any, kind: Any) -> None:
     assert len(native) == len(expected) and all(map(same_bits, expected, native))
 
 
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("constant", ["prediction", "target", "neither"])
+def test_rules_leave_what_a_trace_follows_to_python(constant: str, backend: str) -> None:
+    torch.manual_seed(0)
+    w, fixed = torch.randn(3, 1, requires_grad=True), torch.randn(4, 1, requires_grad=True)
+    mse = torch.nn.functional.mse_loss
+
+    def step(x: Any, y: Any) -> Any:
+        a, b = x @ w, y
+        if constant == "prediction":
+            a = fixed
+        elif constant == "target":
+            b = fixed
+        loss = mse(a, b + 0 * w.sum()) + (a * b - a).sum()
+        return torch.autograd.grad(loss, (w, fixed), allow_unused=True)
+
+    call = torch.compile(step, backend=backend, fullgraph=True)
+    for _ in range(3):
+        x, y = torch.randn(4, 3), torch.randn(4, 1)
+        for found, wanted in zip(call(x, y), step(x, y), strict=True):
+            assert (found is None) == (wanted is None)
+            assert found is None or torch.allclose(found, wanted, atol=1e-5)
+    assert call.programs
+
+
 def test_a_walk_frees_what_it_is_done_with() -> None:
     x = torch.randn(30, 30, requires_grad=True)
     y = x * 2.0

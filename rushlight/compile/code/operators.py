@@ -9,6 +9,7 @@ from .operators_objects import OBJECTS
 from .operators_text import HEAD, ITEMS, KIND, PLACES, TYPE, WAYS, facts, load, need, ways
 from .operators_walk import WALK
 
+# The tape's list: eight references, of which `none` for hooks is the one `_entry` was given first.
 _LIST = "".join(
     f"  %i{k} = getelementptr ptr, ptr %items, i64 {k}\n  store ptr %{value}, ptr %i{k}\n"
     for k, value in enumerate("prim parents kept output nothing shape order none".split())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .operators_kernels import KERNELS
 from .operators_text import (
     DATA,
     DENSE,
+    DIFFERENCE,
     FLAGS,
     ITEMS,
     KIND,
+    LIMIT,
     PRODUCT,
     TYPE,
     facts,
@@ -17,7 +18,6 @@ from .operators_text import (
     ways,
 )
 
-_DIFFERENCE = 2 * KERNELS.index("fsub")
 RULES = ("factors", "difference", "squares")  # what a rule may be
 _WRITABLE = DENSE | 0x0400
 
@@ -101,47 +101,51 @@ no:
 }}
 define internal ptr @squares(ptr %g, ptr %entry) {{
 start:
-  %scale = alloca double, align 8
+  %room = alloca <8 x double>, align 64
   br label %begin
 begin:
 {facts("tuple array double none minus")}{load("items", "entry", ITEMS)}\
 {load("parents", "items", 8)}{load("inputs", "items", 16)}{load("kindp", "parents", TYPE)}\
 {load("kindi", "inputs", TYPE)}{need("twop", "eq ptr %kindp, %tuple")}\
 {need("twoi", "eq ptr %kindi, %tuple")}\
-  %isreal = call i1 @real(ptr %g)
-  br i1 %isreal, label %go, label %no
-go:
   %pa = call ptr @PyTuple_GetItem(ptr %parents, i64 0)
   %pb = call ptr @PyTuple_GetItem(ptr %parents, i64 1)
   %a = call ptr @PyTuple_GetItem(ptr %inputs, i64 0)
   %b = call ptr @PyTuple_GetItem(ptr %inputs, i64 1)
-{load("typeb", "b", TYPE)}{need("arrayb", "eq ptr %typeb, %array")}\
-  %also = call i1 @real(ptr %a)
+{need("first", "ne ptr %pa, %none")}\
+  %realg = call i1 @real(ptr %g)
+  %reala = call i1 @real(ptr %a)
+  %realb = call i1 @real(ptr %b)
+  %two = and i1 %realg, %reala
+  %all = and i1 %two, %realb
+  br i1 %all, label %sizes, label %no
+sizes:
   %single = call i64 @size(ptr %g)
   %n = call i64 @size(ptr %a)
   %nb = call i64 @size(ptr %b)
 {load("kg", "g", KIND)}{load("ka", "a", KIND)}{need("onekind", "eq ptr %kg, %ka")}\
 {need("one", "eq i64 %single, 1")}{need("some", "sgt i64 %n, 0")}{need("equal", "eq i64 %n, %nb")}\
-{need("first", "ne ptr %pa, %none")}{load("data", "g", DATA)}\
+{load("data", "g", DATA)}\
   %wide = icmp eq ptr %kg, %double
-  br i1 %also, label %slope, label %no
-slope:
-  br i1 %wide, label %two, label %narrow
-narrow:
+  %bits = zext i1 %wide to i64
+  br i1 %wide, label %asdouble, label %asfloat
+asfloat:
   %f = load float, ptr %data
   %ff = fpext float %f to double
   br label %factor
-two:
+asdouble:
   %d = load double, ptr %data
   br label %factor
 factor:
-  %gv = phi double [ %ff, %narrow ], [ %d, %two ]
-  %twice = fmul double %gv, 2.0
+  %value = phi double [ %ff, %asfloat ], [ %d, %asdouble ]
+  %twice = fmul double %value, 2.0
   %count = sitofp i64 %n to double
   %by = fdiv double %twice, %count
-  %y = call ptr @here(i64 {_DIFFERENCE}, ptr %a, ptr %b)
+  call void @rounded(ptr %room, i1 %wide, double %by)
+  %y = call ptr @here(i64 {DIFFERENCE}, ptr %a, ptr %b)
 {need("made", "ne ptr %y, null")}{load("datay", "y", DATA)}\
-  call void @scale(ptr %datay, i64 %n, i1 %wide, double %by)
+  %which = add i64 {PRODUCT}, %bits
+  call void @compute(i64 %which, ptr %datay, ptr %datay, ptr %room, i64 %n, i64 0)
   %second = call ptr @side(ptr %pb, ptr %y, ptr %minus)
   %has2 = icmp ne ptr %second, null
   br i1 %has2, label %both, label %drop
@@ -154,40 +158,13 @@ drop:
 no:
   ret ptr null
 }}
-define internal void @scale(ptr %y, i64 %n, i1 %wide, double %by) {{
-start:
-  %narrow = fptrunc double %by to float
-  br label %next
-next:
-  %i = phi i64 [ 0, %start ], [ %i1, %did ]
-  %left = icmp slt i64 %i, %n
-  br i1 %left, label %some, label %end
-some:
-  %i1 = add i64 %i, 1
-  br i1 %wide, label %double, label %float
-double:
-  %dp = getelementptr double, ptr %y, i64 %i
-  %dx = load double, ptr %dp
-  %dy = fmul double %dx, %by
-  store double %dy, ptr %dp
-  br label %did
-float:
-  %fp = getelementptr float, ptr %y, i64 %i
-  %fx = load float, ptr %fp
-  %fy = fmul float %fx, %narrow
-  store float %fy, ptr %fp
-  br label %did
-did:
-  br label %next
-end:
-  ret void
-}}
 """
 # x -= g * rate, of two arrays and a number; whether it was done.
 _DESCENT = f"""\
 define ptr @descend(ptr %self, ptr %arguments, i64 %count) {{
 start:
   %room = alloca <8 x double>, align 64
+  %terms = alloca [{LIMIT} x double], align 64
   br label %begin
 begin:
 {facts("true false float double")}{need("three", "eq i64 %count, 3")}\
@@ -205,7 +182,7 @@ alike:
   %n = call i64 @size(ptr %x)
   %m = call i64 @size(ptr %g)
 {need("equal", "eq i64 %n, %m")}{need("few", "sge i64 %n, 0")}\
-  %ends = call i1 @ends(ptr %x, ptr %g)
+  %ends = call i1 @same(ptr %x, ptr %g)
 {load("flags", "x", FLAGS, "i32")}\
   %bits = and i32 %flags, {_WRITABLE}
   %may = icmp eq i32 %bits, {_WRITABLE}
@@ -215,37 +192,13 @@ alike:
 number:
   %is = call i1 @number(ptr %rate, i1 %wide, ptr %room)
 {load("datax", "x", DATA)}{load("datag", "g", DATA)}\
-  br i1 %is, label %next, label %no
-next:
-  %i = phi i64 [ 0, %number ], [ %i1, %did ]
-  %left = icmp slt i64 %i, %n
-  br i1 %left, label %some, label %end
-some:
-  %i1 = add i64 %i, 1
-  br i1 %wide, label %double2, label %float2
-double2:
-  %dx = getelementptr double, ptr %datax, i64 %i
-  %dg = getelementptr double, ptr %datag, i64 %i
-  %dr = load double, ptr %room
-  %dgv = load double, ptr %dg
-  %dxv = load double, ptr %dx
-  %dm = fmul double %dgv, %dr
-  %dy = fsub double %dxv, %dm
-  store double %dy, ptr %dx
-  br label %did
-float2:
-  %fx = getelementptr float, ptr %datax, i64 %i
-  %fg = getelementptr float, ptr %datag, i64 %i
-  %fr = load float, ptr %room
-  %fgv = load float, ptr %fg
-  %fxv = load float, ptr %fx
-  %fm = fmul float %fgv, %fr
-  %fy = fsub float %fxv, %fm
-  store float %fy, ptr %fx
-  br label %did
-did:
-  br label %next
-end:
+  br i1 %is, label %compute, label %no
+compute:
+  %bits2 = zext i1 %wide to i64
+  %product = add i64 {PRODUCT}, %bits2
+  %difference = add i64 {DIFFERENCE}, %bits2
+  call void @compute(i64 %product, ptr %terms, ptr %datag, ptr %room, i64 %n, i64 0)
+  call void @compute(i64 %difference, ptr %datax, ptr %datax, ptr %terms, i64 %n, i64 1)
   call void @Py_IncRef(ptr %true)
   ret ptr %true
 no:

@@ -6,10 +6,18 @@ computed, and in which order, is what that file computes, bit by bit.
 
 from __future__ import annotations
 
-from .operators_kernels import KERNELS
-from .operators_text import LENGTH, TYPE, facts, load, need, ways
-
-_ADD, _SUB, _MUL, _DIV = (2 * KERNELS.index(name) for name in ("fadd", "fsub", "fmul", "fdiv"))
+from .operators_text import (
+    DIFFERENCE,
+    LENGTH,
+    PRODUCT,
+    QUOTIENT,
+    SUM,
+    TYPE,
+    facts,
+    load,
+    need,
+    ways,
+)
 
 
 def _place(into: str, base: str, word: str) -> str:
@@ -74,19 +82,6 @@ no:
   call void @PyErr_Clear()
   ret i1 false
 }}
-define internal i1 @same(ptr %a, ptr %b) {{
-start:
-{facts("array")}{load("type", "b", TYPE)}{need("is", "eq ptr %type, %array")}\
-  %n = call i64 @size(ptr %a)
-  %m = call i64 @size(ptr %b)
-{need("equal", "eq i64 %n, %m")}\
-  %ends = call i1 @ends(ptr %a, ptr %b)
-  %starts = call i1 @ends(ptr %b, ptr %a)
-  %both = and i1 %ends, %starts
-  ret i1 %both
-no:
-  ret i1 false
-}}
 """
 
 
@@ -112,14 +107,15 @@ def _here(kernel: int, a: str, b: str) -> str:
 
 # a * b + c * d; (a - b * c) / d; -(b * c) / d
 _STEPS = (
-    _two_steps("term", _here(_MUL, "c", "d"), "call ptr @plus(ptr %a, ptr %b, ptr %one, ptr null)")
-    + _two_steps("plus", _here(_MUL, "a", "b"), _here(_ADD, "one", "c"))
-    + _two_steps("less", _here(_MUL, "b", "c"), _here(_SUB, "a", "one"))
+    _two_steps("term", _here(PRODUCT, "c", "d"),
+               "call ptr @plus(ptr %a, ptr %b, ptr %one, ptr null)")
+    + _two_steps("plus", _here(PRODUCT, "a", "b"), _here(SUM, "one", "c"))
+    + _two_steps("less", _here(PRODUCT, "b", "c"), _here(DIFFERENCE, "a", "one"))
     + _two_steps("share", "call ptr @less(ptr %a, ptr %b, ptr %c, ptr null)",
-                 _here(_DIV, "one", "d"))
-    + _two_steps("minus", _here(_MUL, "b", "c"), _here(_MUL, "one", "a"))
+                 _here(QUOTIENT, "one", "d"))
+    + _two_steps("minus", _here(PRODUCT, "b", "c"), _here(PRODUCT, "one", "a"))
     + _two_steps("turned", "call ptr @minus(ptr %a, ptr %b, ptr %c, ptr null)",
-                 _here(_DIV, "one", "d"))
+                 _here(QUOTIENT, "one", "d"))
 )  # fmt: skip
 # The tangent of y = a op b, of tangents t and u, of which one may be null.
 _TANGENT = f"""\
@@ -132,8 +128,8 @@ more:
   %not = icmp eq ptr %t, null
   br i1 %not, label %right, label %both
 left:
-  switch i64 %k, label %t1 [ i64 {_ADD}, label %t0
-    i64 {_SUB}, label %t0 ]
+  switch i64 %k, label %t1 [ i64 {SUM}, label %t0
+    i64 {DIFFERENCE}, label %t0 ]
 t0:
   call void @Py_IncRef(ptr %t)
   ret ptr %t
@@ -144,25 +140,25 @@ right:
   %alike = call i1 @same(ptr %a, ptr %u)
   br i1 %alike, label %right1, label %no
 right1:
-  switch i64 %k, label %u3 [ i64 {_ADD}, label %u0
-    i64 {_SUB}, label %u1
-    i64 {_MUL}, label %u2 ]
+  switch i64 %k, label %u3 [ i64 {SUM}, label %u0
+    i64 {DIFFERENCE}, label %u1
+    i64 {PRODUCT}, label %u2 ]
 u0:
   call void @Py_IncRef(ptr %u)
   ret ptr %u
 u1:
-  %y2 = {_here(_MUL, "u", "minus")}
+  %y2 = {_here(PRODUCT, "u", "minus")}
   ret ptr %y2
 u2:
-  %y3 = {_here(_MUL, "u", "a")}
+  %y3 = {_here(PRODUCT, "u", "a")}
   ret ptr %y3
 u3:
   %y4 = call ptr @turned(ptr %minus, ptr %y, ptr %u, ptr %b)
   ret ptr %y4
 both:
-  switch i64 %k, label %b3 [ i64 {_ADD}, label %b0
-    i64 {_SUB}, label %b0
-    i64 {_MUL}, label %b2 ]
+  switch i64 %k, label %b3 [ i64 {SUM}, label %b0
+    i64 {DIFFERENCE}, label %b0
+    i64 {PRODUCT}, label %b2 ]
 b0:
   %y5 = call ptr @here(i64 %k, ptr %t, ptr %u)
   ret ptr %y5

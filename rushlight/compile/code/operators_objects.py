@@ -73,6 +73,19 @@ yes:
 no:
   ret i1 false
 }}
+define internal i1 @same(ptr %a, ptr %b) {{
+start:
+{facts("array")}{load("type", "b", TYPE)}{need("is", "eq ptr %type, %array")}\
+  %n = call i64 @size(ptr %a)
+  %m = call i64 @size(ptr %b)
+{need("equal", "eq i64 %n, %m")}\
+  %ends = call i1 @ends(ptr %a, ptr %b)
+  %starts = call i1 @ends(ptr %b, ptr %a)
+  %both = and i1 %ends, %starts
+  ret i1 %both
+no:
+  ret i1 false
+}}
 """
 _OBJECTS = f"""\
 define internal ptr @like(ptr %a) {{
@@ -191,6 +204,20 @@ single:
   store <8 x float> %f8, ptr %room, align 64
   ret void
 }}
+define internal void @rounded(ptr %room, i1 %wide, double %value) {{
+start:
+  br i1 %wide, label %double, label %single
+double:
+  store double %value, ptr %room, align 64
+  br label %stored
+single:
+  %narrow = fptrunc double %value to float
+  store float %narrow, ptr %room, align 64
+  br label %stored
+stored:
+  call void @spread(ptr %room, i1 %wide, ptr %room)
+  ret void
+}}
 define internal i1 @number(ptr %y, i1 %wide, ptr %room) {{
 start:
 {facts("float int")}{load("type", "y", TYPE)}\
@@ -218,19 +245,14 @@ fromfloat:
   br label %rounded
 rounded:
   %value = phi double [ %asfloat, %fromfloat ], [ %aswhole, %fromint ]
-  br i1 %wide, label %double, label %single
-double:
-  store double %value, ptr %room, align 64
-  call void @spread(ptr %room, i1 true, ptr %room)
-  ret i1 true
+  br i1 %wide, label %finite, label %single
 single:
   %narrow = fptrunc double %value to float
   %size = call float @llvm.fabs.f32(float %narrow)
   %infinite = fcmp oeq float %size, 0x7FF0000000000000
   br i1 %infinite, label %no, label %finite
 finite:
-  store float %narrow, ptr %room, align 64
-  call void @spread(ptr %room, i1 false, ptr %room)
+  call void @rounded(ptr %room, i1 %wide, double %value)
   ret i1 true
 no:
   ret i1 false

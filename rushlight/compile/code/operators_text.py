@@ -30,7 +30,9 @@ DATA, NDIM, SIZES, KIND, FLAGS = 16, 24, 32, 56, 64  # of NumPy's array object, 
 DENSE = 0x0101  # flags: in the order of C, aligned
 TYPE, LENGTH, ITEMS = 8, 16, 24  # of any object; of a list
 LARGEST = 1 << 24  # whole numbers up to which all are floats of single precision
-PRODUCT = 2 * KERNELS.index("fmul")
+SUM, DIFFERENCE, PRODUCT, QUOTIENT = (
+    2 * KERNELS.index(name) for name in ("fadd", "fsub", "fmul", "fdiv")
+)
 
 HEAD = """\
 @facts = external global i64

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .operators_kernels import KERNELS
-from .operators_text import DATA, ITEMS, KIND, LENGTH, NDIM, SIZES, TYPE, facts, load, need
+from .operators_text import DATA, ITEMS, KIND, LENGTH, NDIM, SIZES, SUM, TYPE, facts, load, need
 
 # From [entry, gradient, ...] on, which loses the gradient: (entry, gradient) to go on with, or two
 # None at the end. Arguments: that, leaves, heap, last_write, keep, deliver, FREED.
@@ -27,7 +26,10 @@ some:
   %two = call i64 @PyLong_AsLongLong(ptr %item)
   %d1 = add i64 %d, 1
   %equal = icmp eq i64 %one, %two
-  br i1 %equal, label %next, label %no
+  br i1 %equal, label %next, label %forget
+forget:
+  call void @PyErr_Clear()
+  br label %no
 yes:
   ret i1 true
 no:
@@ -52,7 +54,7 @@ alike:
 {load("datat", "total", DATA)}{load("dataf", "found", DATA)}\
   %wide = icmp eq ptr %kt, %double
   %bits = zext i1 %wide to i64
-  %which = add i64 {2 * KERNELS.index("fadd")}, %bits
+  %which = add i64 {SUM}, %bits
   br i1 %ends, label %add, label %no
 add:
   call void @compute(i64 %which, ptr %datat, ptr %datat, ptr %dataf, i64 %n, i64 1)
