@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from test_containers_given import batches, trained
 
 import rushlight as rl
 from rushlight.utils import _pytree as pytree
@@ -136,35 +137,9 @@ KINDS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any], tuple[Any, Any
 }  # fmt: skip
 
 
-def batches(count: int) -> list[tuple[Any, Any]]:
-    draw = rl.Generator().manual_seed(3)
-    return [(rl.randn(8, 4, generator=draw), rl.randn(8, 1, generator=draw)) for _ in range(count)]
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_in_new_objects_share_a_program(kind: str) -> None:
-    put, take = KINDS[kind]
-
-    def trained(compiled: bool) -> list[Any]:
-        rl.manual_seed(0)
-        net = rl.nn.Linear(4, 1)
-        optimizer = rl.optim.SGD(net.parameters(), lr=0.1)
-
-        def step(batch: Any) -> Any:
-            x, y = take(batch)
-            optimizer.zero_grad()
-            loss = ((net(x) - y) ** 2).mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        call = rl.compile(step) if compiled else step
-        losses = [call(put(x, y)).item() for x, y in batches(6)]
-        if compiled:
-            assert len(call.programs) == 1 and not call.reasons
-        return [*losses, *net.weight.flatten().tolist()]
-
-    assert trained(True) == pytest.approx(trained(False), rel=1e-5)
+    assert trained(*KINDS[kind], True) == pytest.approx(trained(*KINDS[kind], False), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

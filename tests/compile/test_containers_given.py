@@ -41,30 +41,30 @@ def batches(count: int) -> list[tuple[Any, Any]]:
     return [(rl.randn(8, 4, generator=draw), rl.randn(8, 1, generator=draw)) for _ in range(count)]
 
 
+def trained(put: Any, take: Any, compiled: bool) -> list[Any]:
+    """Losses and weights of a training whose batches `put` makes and the step takes apart."""
+    rl.manual_seed(0)
+    net = rl.nn.Linear(4, 1)
+    optimizer = rl.optim.SGD(net.parameters(), lr=0.1)
+
+    def step(batch: Any) -> Any:
+        x, y = take(batch)
+        optimizer.zero_grad()
+        loss = ((net(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    call = rl.compile(step) if compiled else step
+    losses = [call(put(x, y)).item() for x, y in batches(6)]
+    if compiled:
+        assert len(call.programs) == 1 and not call.reasons
+    return [*losses, *net.weight.flatten().tolist()]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_in_new_containers_share_a_program(kind: str) -> None:
-    put, take = KINDS[kind]
-
-    def trained(compiled: bool) -> list[Any]:
-        rl.manual_seed(0)
-        net = rl.nn.Linear(4, 1)
-        optimizer = rl.optim.SGD(net.parameters(), lr=0.1)
-
-        def step(batch: Any) -> Any:
-            x, y = take(batch)
-            optimizer.zero_grad()
-            loss = ((net(x) - y) ** 2).mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        call = rl.compile(step) if compiled else step
-        losses = [call(put(x, y)).item() for x, y in batches(6)]
-        if compiled:
-            assert len(call.programs) == 1 and not call.reasons
-        return [*losses, *net.weight.flatten().tolist()]
-
-    assert trained(True) == pytest.approx(trained(False), rel=1e-5)
+    assert trained(*KINDS[kind], True) == pytest.approx(trained(*KINDS[kind], False), rel=1e-5)
 
 
 def test_one_container_may_hold_other_tensors_at_the_next_call() -> None:
