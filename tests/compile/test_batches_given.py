@@ -6,16 +6,21 @@ import collections
 import dataclasses
 import gc
 import random
+import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from test_containers_given import batches, trained
 
 import rushlight as rl
 from rushlight.utils import _pytree as pytree
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from test_containers_given import batches, trained
 
 needs_llvm = pytest.mark.skipif(
     rl.compile(lambda x: x).backend != "llvm", reason="the short way is native code's"
