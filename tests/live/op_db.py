@@ -32,7 +32,6 @@ LEFT_OUT = {
     r"_(?!_).*": "internal functions (a leading underscore)",
     r"native_.*_backward|max_pool2d_with_indices_backward":
         "backward kernels: rushlight derives them",
-    r"hash_tensor": "prototype",
     r"native_.*|grid_sampler_.*|slice": "entry points under the public functions, which count",
 }  # fmt: skip
 
