@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, NamedTuple
 
-_RUN_ON = ((3, 11), (3, 12), (3, 13))
+_RUN_ON = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 _SUSPENDED = 0x20 | 0x80 | 0x200  # generators and coroutines, whose frames end elsewhere
 _NO_COLUMNS = 13  # of the kinds of entries in the table of lines
 _HANDLER = """
