@@ -1,7 +1,8 @@
 """Docstrings of what no `def` of its own makes: ops as declared, made functions, small members.
 
 Examples of functions stand in the modules of `TEXTS`, which load when somebody first asks for such
-a function. What Tensor's small members say stands here, and runs as this module's doctest.
+a function, as does `stated`, which says of an op what its declaration knows. What Tensor's small
+members say stands here, and runs as this module's doctest.
 """
 
 from __future__ import annotations
@@ -390,7 +391,9 @@ def attach(name: str, function: Any) -> Any:
         made_by = getattr(function, "__name__", name)
         example = _by_name().get(name) or _by_name().get(made_by)
         if example is not None:
-            function.__doc__ = f"{function.__doc__.rstrip()}\n\n{example}\n    "
+            declared = importlib.import_module("rushlight.functions.stated")
+            parts = function.__doc__.rstrip(), declared.stated(function), example
+            function.__doc__ = "\n\n".join(filter(None, parts)) + "\n    "
     return function
 
 

@@ -28,15 +28,10 @@ def _sub(x: Any, y: Any) -> Any:
     return np.subtract(x, y)
 
 
-def _neg(x: Any) -> Any:
-    try:
-        return np.negative(x)
-    except TypeError:
-        raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to"
-            " invert a mask, use the `~` or `logical_not()` operator instead."
-        ) from None
-
+_NO_BOOLS = (
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a"
+    " mask, use the `~` or `logical_not()` operator instead."
+)
 
 add = elementwise(
     "add", eval=np.add, partials=[1, 1], lower=lambda s, x, y: s.add(x, y),
@@ -155,7 +150,8 @@ pow = elementwise(
     refuses={"bool": "pow"}, beside="fd", forbids=refuse_negative_powers,
 )  # fmt: skip
 
-neg = elementwise("neg", eval=_neg, partials=[-1], lower=lambda s, x: s.neg(x), doc="-x.")
+neg = elementwise("neg", eval=np.negative, refuses={"bool": _NO_BOOLS}, partials=[-1],
+                  lower=lambda s, x: s.neg(x), doc="-x.")  # fmt: skip
 
 where = general(
     "where", eval=getattr(np.where, "_implementation", np.where),  # or it asks all operands first
