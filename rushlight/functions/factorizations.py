@@ -77,6 +77,10 @@ def _refuse_zero(name: str, bad: Any) -> None:
 def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     """L and U of P L U = A packed in one matrix, and the row swaps (counted from 1).
 
+    Shapes: A (*, m, n) to LU of the same and pivots (*, min(m, n)), int32. See `lu_unpack`.
+    Raises: RuntimeError for a zero pivot and `pivot=False`, NotImplementedError for whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.lu_factor.html
+
     >>> import rushlight as torch
     >>> torch.linalg.lu_factor(torch.tensor([[2.0]])).LU
     tensor([[2.]])
@@ -89,6 +93,10 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False,
                  out: Any = None) -> Any:  # fmt: skip
     """`lu_factor` that reports a zero pivot in `info`.
+
+    Shapes: as those of `lu_factor`; `info` (*), int32: 0, or which pivot (from 1) is zero.
+    Raises: RuntimeError for `pivot=False` and, if `check_errors`, a zero pivot.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.lu_factor_ex.html
 
     >>> import rushlight as torch
     >>> torch.linalg.lu_factor_ex(torch.zeros(2, 2)).info
@@ -152,6 +160,10 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True,
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False,
              out: Any = None) -> Tensor:  # fmt: skip
     """X with A X = B, from `lu_factor(A)`; X A = B unless `left`; A^H unless not `adjoint`.
+
+    Shapes: LU (*, n, n), pivots (*, n), B and X (*, n, k), or (*, k, n) where `left` is False.
+    Raises: RuntimeError for other shapes, types that differ, and pivots that are not int32.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.lu_solve.html
 
     >>> import rushlight as torch
     >>> A = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
@@ -312,6 +324,10 @@ def _check_eigh(A: Tensor, UPLO: str) -> None:
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
     """The eigenvalues of a symmetric or Hermitian matrix, ascending.
 
+    Shapes: (*, n, n) to (*, n), real. Only the triangle `UPLO` ("L" or "U") is read.
+    Raises: RuntimeError for a matrix that is not square and another `UPLO`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.eigvalsh.html
+
     >>> import rushlight as torch
     >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([1., 3.])
@@ -344,6 +360,10 @@ def _check_eig(A: Tensor) -> None:
 
 def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     """The eigenvalues of a square matrix, complex.
+
+    Shapes: (*, n, n) to (*, n). In no particular order.
+    Raises: RuntimeError for a matrix that is not square, or that holds inf or nan.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.eigvals.html
 
     >>> import rushlight as torch
     >>> torch.linalg.eigvals(torch.diag(torch.tensor([2.0])))

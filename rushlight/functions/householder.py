@@ -94,6 +94,10 @@ def _check_ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool) -> None:
 def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
     """The first columns of the product of Householder reflections (the columns of A).
 
+    Shapes: A (*, m, n) with m >= n and tau (*, k) with n >= k to (*, m, n).
+    Raises: RuntimeError for other shapes and for a `tau` of another type.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.householder_product.html
+
     >>> import rushlight as torch
     >>> torch.linalg.householder_product(torch.zeros(3, 2), torch.zeros(2)).diagonal()
     tensor([1., 1.])

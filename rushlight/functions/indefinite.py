@@ -51,6 +51,10 @@ def ldl_factor_ex(
 ) -> Any:
     """`ldl_factor` that reports the first zero on D's diagonal in `info` (0: none).
 
+    Shapes: A (*, n, n) to LD of the same, pivots (*, n) and `info` (*), int32 both.
+    Raises: RuntimeError for a matrix that is not square and, if `check_errors`, a zero in D.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.ldl_factor_ex.html
+
     >>> import rushlight as torch
     >>> torch.linalg.ldl_factor_ex(torch.eye(2)).info
     tensor(0, dtype=torch.int32)
@@ -79,6 +83,10 @@ def ldl_solve(
     LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False, out: Any = None
 ) -> Tensor:
     """X with A X = B, from `ldl_factor(A)`; B has shape (..., n, k).
+
+    Shapes: LD (*, n, n), pivots (*, n), B and X (*, n, k).
+    Raises: RuntimeError for other shapes, types that differ, and pivots that are not whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.ldl_solve.html
 
     >>> import rushlight as torch
     >>> LD, pivots = torch.linalg.ldl_factor(torch.tensor([[0.0, 2.0], [2.0, 0.0]]))

@@ -169,6 +169,10 @@ def inverse(input: Tensor, *, out: Any = None) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
     """`inv` that reports a singular matrix in `info` instead of raising.
 
+    Shapes: (*, n, n) to the same and `info` (*), int32: 0, or which pivot (from 1) is zero.
+    Raises: RuntimeError for a matrix that is not square; LinAlgError for `info` if `check_errors`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.inv_ex.html
+
     >>> import rushlight as torch
     >>> torch.linalg.inv_ex(torch.zeros(2, 2)).info  # not zero: there is none
     tensor(1, dtype=torch.int32)
@@ -185,6 +189,10 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
 
 def det(A: Tensor, *, out: Any = None) -> Tensor:
     """The determinant of square matrices.
+
+    Shapes: (*, n, n) to (*).
+    Raises: RuntimeError for a matrix that is not square and for whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.det.html
 
     >>> import rushlight as torch
     >>> torch.linalg.det(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -262,6 +270,10 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False,
                 out: Any = None) -> Any:  # fmt: skip
     """`cholesky` that reports a matrix that is not positive definite in `info`.
 
+    Shapes: A (*, n, n) to L (its adjoint if `upper`) and `info` (*), int32: 0 where all is well.
+    Raises: RuntimeError for a matrix that is not square; LinAlgError for `info` if `check_errors`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cholesky_ex.html
+
     >>> import rushlight as torch
     >>> torch.linalg.cholesky_ex(-torch.eye(2)).info  # the first minor that is not positive
     tensor(1, dtype=torch.int32)
@@ -319,6 +331,10 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Any = None) -> Tens
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     """A multiplied by itself n times; the inverse's power for a negative n.
 
+    Shapes: (*, n, n) to the same; the identity for n = 0.
+    Raises: RuntimeError for a matrix that is not square, LinAlgError for one without an inverse.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_power.html
+
     >>> import rushlight as torch
     >>> torch.linalg.matrix_power(torch.tensor([[1, 1], [0, 1]]), 5)
     tensor([[1, 5],
@@ -343,6 +359,10 @@ def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
 
 def matrix_exp(A: Tensor) -> Tensor:
     """The matrix exponential I + A + A^2 / 2 + A^3 / 6 + ...
+
+    Shapes: (*, n, n) to the same.
+    Raises: RuntimeError for a matrix that is not square and for whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_exp.html
 
     >>> import rushlight as torch
     >>> torch.matrix_exp(torch.zeros(1, 1))
@@ -427,6 +447,10 @@ def _chain(terms: Sequence[Tensor], split: dict[tuple[int, int], int], i: int, j
 def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
     """The inverse for `tensordot(A, ., ind)`, A seen as a square matrix.
 
+    Shapes: (*a, *b), with `ind` sizes in a and the product of a that of b, to (*b, *a).
+    Raises: RuntimeError for other shapes and `ind` below 1, LinAlgError without an inverse.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.tensorinv.html
+
     >>> import rushlight as torch
     >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6)).shape
     torch.Size([6, 2, 3])
@@ -447,6 +471,10 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> Tensor:
     """X with tensordot(A, X, X.ndim) = B.
+
+    Shapes: A (*b, *x) and B (*b) to (*x); the dimensions `dims` of A are moved to its end first.
+    Raises: RuntimeError if B has not as many elements as X, LinAlgError where there is no solution.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.tensorsolve.html
 
     >>> import rushlight as torch
     >>> torch.linalg.tensorsolve(2 * torch.eye(4).reshape(4, 2, 2), torch.ones(4))

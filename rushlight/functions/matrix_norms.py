@@ -63,6 +63,10 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
                 dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """A norm of matrices: "fro", "nuc", +-inf (rows), +-1 (columns), +-2 (singular values).
 
+    Shapes: the dimensions `dim` go, or stay at size 1 if `keepdim`. A is cast to `dtype` first.
+    Raises: RuntimeError for fewer than two dimensions, another `ord`, and whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_norm.html
+
     >>> import rushlight as torch
     >>> torch.linalg.matrix_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor(5.)
@@ -132,6 +136,10 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
          dtype: Any = None, out: Any = None) -> Tensor:  # fmt: skip
     """A vector norm, or a matrix norm where `ord` is a string or two dimensions are meant.
 
+    Shapes: the dimensions `dim` go (all without it), or are kept at size 1 with `keepdim`.
+    Raises: RuntimeError for `ord` without `dim` on over two dimensions, and for whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.norm.html
+
     >>> import rushlight as torch
     >>> torch.linalg.norm(torch.tensor([3.0, 4.0]))
     tensor(5.)
@@ -155,6 +163,10 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
 
 def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     """The condition number |A| |A^-1|; for None and 2 the quotient of the singular values.
+
+    Args: p, a norm of `matrix_norm`. Shapes: (*, n, n), for None, 2 and -2 also (*, m, n), to (*).
+    Raises: RuntimeError for another norm, and where p asks for square matrices and A has others.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cond.html
 
     >>> import rushlight as torch
     >>> torch.linalg.cond(torch.diag(torch.tensor([4.0, 2.0])))
