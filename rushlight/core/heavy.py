@@ -15,6 +15,7 @@ runs where there is none.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import sys
 import threading
@@ -219,6 +220,8 @@ PASSES = Pieces("passes")
 _COMPILER = "rushlight.compile.code.llvm"
 _before = [1 << 22]  # elements that NumPy passes over before the compiler is loaded for this alone
 _LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
+_PLACED = ("cummax", "cummin")
+_PLACE = np.dtype(np.int64)
 _HALVINGS = {"fe": "to_half", "ef": "from_half", "fE": "to_bfloat", "Ef": "from_bfloat"}
 
 
@@ -257,14 +260,19 @@ def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
     return y
 
 
-def along_rows(name: str, x: ndarray) -> ndarray | None:
-    """What the function makes of each row of an array: another row."""
-    run = pass_over(name, x)
+def along(name: str, x: ndarray, dim: int) -> Any:
+    """What the function makes of all lines along a dimension, and of places where it gives them."""
+    last = dim == x.ndim - 1
+    run = pass_over(name if last else name + "_down", x)
     if run is None:
         return None
-    y, count = empty(x.shape, x.dtype), x.shape[-1]
-    run(x.ctypes.data, y.ctypes.data, x.size // count, count)
-    return y
+    count, width = x.shape[dim], math.prod(x.shape[dim + 1 :])
+    sizes = (x.size // count, count) if last else (x.size // (count * width), count, width)
+    y = empty(x.shape, x.dtype)
+    places = empty(x.shape, _PLACE) if name in _PLACED else None
+    results = [one.ctypes.data for one in (y, places) if one is not None]
+    run(x.ctypes.data, *results, *sizes)
+    return y, places
 
 
 def of_rows(name: str, x: ndarray) -> ndarray | None:

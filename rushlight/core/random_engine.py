@@ -23,7 +23,7 @@ from . import random_draws as draws
 from . import random_rejection as rejection
 from .dtypes import part_of
 from .errors import fail
-from .heavy import along_rows
+from .heavy import along
 from .numbers import number
 from .random_draws import Array
 from .random_places import (
@@ -420,8 +420,8 @@ class Engine(Stream):
         """Search each uniform number in the cumulated weights of its row."""
         exact = p if p.dtype == np.float64 else p.astype(np.float32)
         weights = np.atleast_2d(exact)
-        rows = along_rows("running_sums", weights)
-        rows = np.cumsum(weights, axis=-1) if rows is None else rows
+        sums = along("running_sums", weights, 1)
+        rows = np.cumsum(weights, axis=-1) if sums is None else sums[0]
         check_rows(weights, rows[:, -1])
         unit = self.doubles(rows.shape[0] * num_samples).reshape(-1, num_samples)
         if len(rows) > FEW_SAMPLES > num_samples:

@@ -51,6 +51,26 @@ triu = _triangle("triu", s.triu, """The upper triangle from a diagonal on, zero 
     """)  # fmt: skip
 
 
+_SMALL = 4096  # places of a matrix so few that a mask of them is soon searched
+
+
+def _triangle_of(lower: bool, row: int, col: int, offset: int, kind: np.dtype) -> np.ndarray:
+    """Row numbers and column numbers of the places on one side of a diagonal."""
+    if row * col <= _SMALL and -_SMALL < offset < _SMALL:
+        ends, columns = np.arange(offset, row + offset)[:, None], np.arange(col)
+        mask = columns <= ends if lower else columns >= ends
+        return np.array(mask.nonzero(), kind)
+    ends = np.clip(np.arange(row) + offset + lower, 0, col)
+    counts = ends if lower else col - ends
+    first = np.cumsum(counts) - (counts if lower else col)
+    places = np.empty((2, int(counts.sum())), kind)
+    places[0] = np.repeat(np.arange(row, dtype=kind), counts)
+    line = np.arange(places.shape[1])
+    line -= np.repeat(first, counts)
+    places[1] = line
+    return places
+
+
 def _triangle_places(
     name: str, row: int, col: int, offset: int, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
@@ -61,12 +81,7 @@ def _triangle_places(
     kind = dtypes.int64 if dtype is None else dtype
     if kind not in (dtypes.int64, dtypes.int32):
         raise not_implemented(f"{name}_indices", kind)
-    ends = np.clip(np.arange(row) + offset + (name == "tril"), 0, col)
-    counts = ends if name == "tril" else col - ends
-    first = np.cumsum(counts) - counts if name == "tril" else np.cumsum(counts) - col
-    places = np.empty((2, int(counts.sum())), kind.numpy)
-    places[0] = np.repeat(np.arange(row), counts)
-    places[1] = np.arange(places.shape[1]) - np.repeat(first, counts)
+    places = _triangle_of(name == "tril", row, col, offset, kind.numpy)
     return finish(places, requires_grad, None, blank)
 
 

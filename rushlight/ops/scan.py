@@ -10,7 +10,6 @@ import numpy as np
 
 from ..core import heavy
 from ..core.families import general, linear
-from ..core.memory import empty
 from ..core.tape import PARAMS
 from ..core.values import some
 from .elementwise import where
@@ -35,10 +34,9 @@ def _running(ufunc: Any, x: np.ndarray, dim: int) -> np.ndarray:
         return x.copy()
     if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
         return row_major(ufunc.accumulate(x.astype(np.float32), dim)).astype(x.dtype)
-    if dim == x.ndim - 1:
-        y = heavy.along_rows(_NATIVE[ufunc], x) if ufunc in _NATIVE else None
-        if y is not None:
-            return y
+    native = heavy.along(_NATIVE[ufunc], x, dim) if ufunc in _NATIVE else None
+    if native is not None:
+        return native[0]
     if not short_rows(x, (dim,), 16):
         return row_major(ufunc.accumulate(x, dim))
     y = np.empty_like(x)
@@ -165,13 +163,9 @@ def _running_extremum(name: str, ufunc: Any) -> Any:
     def evaluate(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray]:
         if not x.ndim:
             return x.copy(), np.zeros((), np.int64)
-        native = heavy.pass_over(name, x) if dim == x.ndim - 1 else None
+        native = heavy.along(name, x, dim)
         if native is not None:
-            y, places = empty(x.shape, x.dtype), empty(x.shape, np.dtype(np.int64))
-            size = x.shape[-1]
-            arrays = (x.ctypes.data, y.ctypes.data, places.ctypes.data)
-            native(*arrays, x.size // size, size)
-            return y, places
+            return native
         y = ufunc.accumulate(x, dim)
         here = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - 1 - dim))
         hit = x == y

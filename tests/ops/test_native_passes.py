@@ -61,6 +61,10 @@ ROWS = {
     "mean": lambda x: x.mean(-1, keepdim=True),
     "prod": lambda x: x.prod(-1),
     "first": lambda x: x.cumsum(0),
+    "down": lambda x: (x.cumsum(0), x.cumprod(0), *x.cummax(0), *x.cummin(0)),
+    "middle": lambda x: (
+        (x.cumsum(-2), x.cumprod(-2), *x.cummax(-2), *x.cummin(-2)) if x.ndim > 1 else x
+    ),
     "turned": lambda x: x.mT.cummax(-1).indices if x.ndim > 1 else x,
     "strided": lambda x: x[..., ::2].cumsum(-1),
 }

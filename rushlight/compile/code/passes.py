@@ -3,6 +3,7 @@
 Each is there for float32 and float64, with the letter of the type at its end:
 
 - `running_sums`, `running_products`, `cummax`, `cummin`: along rows, with places for the latter;
+- the same with `_down`: along the columns of matrices that lie one behind the other;
 - `amax`, `amin`, `sums`, `products`: of each row, the last by halves as `ops/scan.py` takes them;
 - `add_rows`: rows added at places, one after the other;
 - `counted`, `spaced`: evenly spaced numbers, rounded as `functions/sequences.py` says.
@@ -62,34 +63,90 @@ def _running(op: str) -> Body:
     return write
 
 
+def _later(f: Function, sign: str, old: Value, new: Value) -> tuple[Value, Value]:
+    """Whether the place of a new number is taken, and whether its value is."""
+    # it is nan, or neither is and it is not behind: one comparison turned round
+    hit = f.bit_or(f.compare(sign + "=", new, old), f.compare("!=", new, new))
+    return hit, f.bit_and(hit, f.compare("!=", new, old))  # 0 is not -0
+
+
 def _running_extremum(sign: str) -> Body:
     """The largest so far; its place is the last that equals it, or holds nan."""
 
     def write(f: Function, of: Type, lanes: int) -> None:
-        x, out, places, _, n = f.arguments
+        x, out, places, rows, n = f.arguments
+        with f.loop(0, rows, 1) as outer:
+            first = f.mul(outer.index, n)
+            begin = [f.load(of, x, first), f.constant(0, I64)]
+            with f.loop(0, n, 1, carry=begin) as loop:
+                (old, held), index = loop.carried, loop.index
+                place = f.add(first, index)
+                new = f.load(of, x, place)
+                hit, differs = _later(f, sign, old, new)
+                # a jump that is foreseen waits for no number before
+                best, at = f.branch(
+                    hit, lambda: [f.select(differs, new, old), index], lambda: [old, held]
+                )
+                f.store(best, out, place)
+                f.store(at, places, place)
+                loop.next(best, at)
 
-        def one(row: Value, count: int) -> None:
-            firsts = [f.mul(f.add(row, k), n) for k in range(count)]
-            begin = [f.load(of, x, first) for first in firsts]
-            zeros = [f.constant(0, I64)] * count
-            with f.loop(0, n, 1, carry=[*begin, *zeros]) as loop:
-                best, held = [], []
-                for k, first in enumerate(firsts):
-                    old, place = loop.carried[k], f.add(first, loop.index)
-                    new = f.load(of, x, place)
-                    # new is nan, or neither is and it is not behind: one comparison turned round
-                    ordered = f.compare(sign + "=", new, old)
-                    hit = f.bit_or(ordered, f.compare("!=", new, new))
-                    differs = f.bit_and(hit, f.compare("!=", new, old))  # 0 is not -0
-                    taken = f.select(differs, new, old)
-                    at = f.select(hit, loop.index, loop.carried[count + k])
-                    f.store(taken, out, place)
-                    f.store(at, places, place)
-                    best.append(taken)
-                    held.append(at)
-                loop.next(*best, *held)
+    return write
 
-        _rows(f, one)
+
+def _down(f: Function, of: Type, step: Callable[..., None], lanes: int) -> None:
+    """`step(now, before, mask, row)` for each row of matrices after its first, from two places."""
+    blocks, n, width = f.arguments[-3:]
+    with f.loop(0, blocks, 1) as outer:
+        first = f.mul(outer.index, f.mul(n, width))
+
+        def line(row: Value, begin: Value, first_one: bool) -> None:
+            def one(index: Value, mask: Value | None, _: Any) -> None:
+                now = f.add(begin, index)
+                step(now, None if first_one else f.sub(now, width), mask, row)
+
+            f.vectors(0, width, lanes, one)
+
+        line(f.constant(0, I64), first, True)
+        with f.loop(1, n, 1) as loop:
+            line(loop.index, f.add(first, f.mul(loop.index, width)), False)
+
+
+def _running_down(op: str) -> Body:
+    """The same as along rows, for each column of matrices."""
+
+    def write(f: Function, of: Type, lanes: int) -> None:
+        x, out, wide = f.arguments[0], f.arguments[1], of.wide(lanes)
+
+        def step(now: Value, before: Value | None, mask: Value | None, row: Value) -> None:
+            value = f.load(wide, x, now, mask)
+            if before is not None:
+                value = f.binary(op, f.load(wide, out, before, mask), value)
+            f.store(value, out, now, mask)
+
+        _down(f, of, step, lanes)
+
+    return write
+
+
+def _extremum_down(sign: str) -> Body:
+    """The largest so far of each column of matrices, and its row."""
+
+    def write(f: Function, of: Type, lanes: int) -> None:
+        x, out, places = f.arguments[:3]
+        wide, whole = of.wide(lanes), I64.wide(lanes)
+
+        def step(now: Value, before: Value | None, mask: Value | None, row: Value) -> None:
+            new, at = f.load(wide, x, now, mask), f.splat(row, lanes)
+            if before is not None:
+                old = f.load(wide, out, before, mask)
+                hit, differs = _later(f, sign, old, new)
+                new = f.select(differs, new, old)
+                at = f.select(hit, at, f.load(whole, places, before, mask))
+            f.store(new, out, now, mask)
+            f.store(at, places, now, mask)
+
+        _down(f, of, step, lanes)
 
     return write
 
@@ -340,6 +397,9 @@ _PLACES, _NUMBERS = ctypes.c_void_p, ctypes.c_int64
 _EACH: dict[str, tuple[str, Body]] = {  # arguments: p is an array, i a count, d a number
     "running_sums": ("ppii", _running("add")), "running_products": ("ppii", _running("mul")),
     "cummax": ("pppii", _running_extremum(">")), "cummin": ("pppii", _running_extremum("<")),
+    "running_sums_down": ("ppiii", _running_down("add")),
+    "running_products_down": ("ppiii", _running_down("mul")),
+    "cummax_down": ("pppiii", _extremum_down(">")), "cummin_down": ("pppiii", _extremum_down("<")),
     "amax": ("ppii", _extremum("max")), "amin": ("ppii", _extremum("min")),
     "sums": ("ppii", _sums), "products": ("pppii", _products), "add_rows": ("pppii", _add_rows),
     "counted": ("pddi", _counted), "spaced": ("pdddi", _spaced),
