@@ -154,6 +154,34 @@ def _to_real(name: str, input: Any, size: Any, dims: Any, norm: Any, forward: bo
     return ops.real(conj(x) if forward else x, places, sizes[-1], scale)
 
 
+_ONE = "n, the size to which `dim` is cut or filled up with zeros"
+_MANY = "s, the sizes to which the dimensions `dim` are cut or filled up with zeros"
+_SHAPES = {
+    _to_complex: "the input's, but n along `dim`; complex.",
+    _from_real: "the input's, which is real, but n // 2 + 1 along `dim`; complex.",
+    _to_real: "the input's, but n along `dim`, by default 2 (size - 1); real.",
+}
+_SHAPES_OF_MANY = {
+    _to_complex: "the input's, but `s` along `dim`; complex.",
+    _from_real: "the input's, which is real, but s[-1] // 2 + 1 in the last of `dim`; complex.",
+    _to_real: "the input's, but `s` along `dim`, by default 2 (size - 1) in the last; real.",
+}
+
+
+def _said(name: str, work: Any, doc: str, suffix: str) -> str:
+    """The docstring of a transform over one dimension, the last two ("2") or any ("n")."""
+    over = {"": "one dimension", "2": "the last two dimensions", "n": "all dimensions"}[suffix]
+    real = ", complex numbers" if work is _from_real else ""
+    return f"""{doc} Over {over}, unless `dim` names others.
+
+    Args: {_MANY if suffix else _ONE};
+        norm, which has the factor 1/n: "backward" (the inverse), "ortho" (both), "forward".
+    Shapes: {(_SHAPES_OF_MANY if suffix else _SHAPES)[work]}
+    Raises: RuntimeError for a size below 1{real} and another `norm`, IndexError for a dimension
+        that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.{name}{suffix}.html"""
+
+
 def _transforms(name: str, work: Any, forward: bool, doc: str) -> tuple[Any, Any, Any]:
     """The three functions of a kind: over one dimension, over the last two, over any."""
 
@@ -174,11 +202,9 @@ def _transforms(name: str, work: Any, forward: bool, doc: str) -> tuple[Any, Any
              out: Any = None) -> Tensor:  # fmt: skip
         return _put(work(name + "n", input, s, dim, norm, forward), out)
 
-    for function, suffix, over in (
-        (one, "", "one dimension"), (two, "2", "two dimensions"), (many, "n", "dimensions"),
-    ):  # fmt: skip
+    for function, suffix in ((one, ""), (two, "2"), (many, "n")):
         function.__name__ = function.__qualname__ = name + suffix
-        function.__doc__ = f"{doc} Over {over}."
+        function.__doc__ = _said(name, work, doc, suffix)
     return also_axis(one), also_axis(two), also_axis(many)
 
 
@@ -207,6 +233,9 @@ def fftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layou
             device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The frequencies of `fft`'s results, for samples `d` apart.
 
+    Args: dtype, the default float type unless given. Shapes: (n,): 0, 1, ... and then the negative ones, over n d.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.fftfreq.html
+
     >>> import rushlight as torch
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
@@ -218,6 +247,9 @@ def fftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layou
 def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
              device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The frequencies of `rfft`'s results, for samples `d` apart.
+
+    Args: dtype, the default float type unless given. Shapes: (n // 2 + 1,): 0, 1, ..., n // 2, over n d.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.rfftfreq.html
 
     >>> import rushlight as torch
     >>> torch.fft.rfftfreq(4)
@@ -237,6 +269,10 @@ def _shifted(input: Tensor, dim: Any, back: bool) -> Tensor:
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     """Move frequency 0 to the middle.
 
+    Args: dim, one dimension or several, all by default. Shapes: the result has the input's.
+    Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.fftshift.html
+
     >>> import rushlight as torch
     >>> torch.fft.fftshift(torch.arange(5))
     tensor([3, 4, 0, 1, 2])
@@ -247,6 +283,9 @@ def fftshift(input: Tensor, dim: Any = None) -> Tensor:
 @also_axis
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """Undo `fftshift`.
+
+    Args and shapes: as there. For even sizes it is the same.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.ifftshift.html
 
     >>> import rushlight as torch
     >>> torch.fft.ifftshift(torch.tensor([-1, 0, 1]))
