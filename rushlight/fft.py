@@ -172,13 +172,12 @@ def _said(name: str, work: Any, doc: str, suffix: str) -> str:
     """The docstring of a transform over one dimension, the last two ("2") or any ("n")."""
     over = {"": "one dimension", "2": "the last two dimensions", "n": "all dimensions"}[suffix]
     real = ", complex numbers" if work is _from_real else ""
-    return f"""{doc} Over {over}, unless `dim` names others.
+    return f"""{doc} Over {over}{", or those of `dim`" if suffix else ""}.
 
     Args: {_MANY if suffix else _ONE};
         norm, which has the factor 1/n: "backward" (the inverse), "ortho" (both), "forward".
     Shapes: {(_SHAPES_OF_MANY if suffix else _SHAPES)[work]}
-    Raises: RuntimeError for a size below 1{real} and another `norm`, IndexError for a dimension
-        that is not there.
+    Raises: RuntimeError for a size below 1{real} and another `norm`, IndexError for another `dim`.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.{name}{suffix}.html"""
 
 
@@ -233,7 +232,7 @@ def fftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layou
             device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The frequencies of `fft`'s results, for samples `d` apart.
 
-    Args: dtype, the default float type unless given. Shapes: (n,): 0, 1, ... and then the negative ones, over n d.
+    Args: dtype, the default float type unless given. Shapes: (n,).
     Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.fftfreq.html
 
     >>> import rushlight as torch
@@ -248,7 +247,7 @@ def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layo
              device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The frequencies of `rfft`'s results, for samples `d` apart.
 
-    Args: dtype, the default float type unless given. Shapes: (n // 2 + 1,): 0, 1, ..., n // 2, over n d.
+    Args: dtype, the default float type unless given. Shapes: (n // 2 + 1,).
     Source: https://docs.pytorch.org/docs/stable/generated/torch.fft.rfftfreq.html
 
     >>> import rushlight as torch
