@@ -158,7 +158,7 @@ METHODS = {
         "eq_ ge_ greater_ greater_equal_ gt_ le_ less_ less_equal_ lt_ ne_ not_equal_ logical_and_"
         " logical_not_ logical_or_ logical_xor_"
     ),
-    "seldom": "prelu resize resize_as hash_tensor grad_dtype",
+    "seldom": "prelu resize resize_as hash_tensor grad_dtype module_load",
 }
 SHARED = {
     "shared": (

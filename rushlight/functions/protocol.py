@@ -163,12 +163,13 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
         name = node_name(entry)
     kind = type(self)
     title = kind.__name__ if kind is not Tensor and speaks(kind) else "tensor"
-    return printing.format_tensor(
+    text = printing.format_tensor(
         array, prefix=f"{title}(", dtype_name=repr(self.dtype),
         default_dtype_name=repr(DEFAULTS.dtype),
         requires_grad=entry is LEAF, grad_fn_name=name, tensor_contents=tensor_contents,
         device=meta,
     )  # fmt: skip
+    return f"Parameter({text})" if vars(self).get("_is_param") else text
 
 
 def formatted(self: Tensor, spec: str) -> str:

@@ -57,6 +57,22 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
     return _resized("resize_as", self, tuple(tensor._array.shape))
 
 
+def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+    """What `load_state_dict` swaps this parameter or buffer with, where it swaps.
+
+    It swaps after `torch.__future__.set_swap_module_params_on_conversion(True)`. other: the tensor
+    of the checkpoint; assign: as given to `load_state_dict`. Subclasses answer otherwise through
+    `__torch_function__`: a new tensor, neither `self` nor `other`. Here it is `other` detached, or
+    this tensor with the values of `other` written into it.
+
+    >>> import rushlight as torch
+    >>> w = torch.zeros(2)
+    >>> w.module_load(torch.ones(2)), w
+    (tensor([1., 1.]), tensor([1., 1.]))
+    """
+    return other.detach() if assign else self.copy_(other).detach()  # type: ignore[attr-defined]  # methods.py sets them
+
+
 def _resized(name: str, x: Tensor, sizes: Any) -> Tensor:
     warnings.warn(f"non-inplace {name} is deprecated", UserWarning, levels_out())
     count = prod(sizes) if all(isinstance(size, int) for size in sizes) else None
@@ -121,4 +137,5 @@ def _converted(leaf: Tensor) -> None:
 METHODS: dict[str, Any] = {
     "prelu": prelu, "resize": resize, "resize_as": resize_as,
     "hash_tensor": hash_tensor, "grad_dtype": property(_grad_dtype, _set_grad_dtype),
+    "module_load": module_load,
 }  # fmt: skip

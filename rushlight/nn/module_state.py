@@ -10,6 +10,7 @@ from typing import Any
 
 import rushlight as rl
 
+from .. import __future__ as _future
 from ..core.errors import fail
 from .parameter import Parameter, is_lazy
 
@@ -237,19 +238,34 @@ def _load_one(
             " copying them in place?)",
             stacklevel=4,
         )
+    swap = _future.get_swap_module_params_on_conversion()
     try:
         with rl.no_grad():
-            if assign:
+            if swap:
+                _swap(target, value, assign)
+            elif assign:
                 setattr(module, name, _adopted(target, value))
             else:
                 target.copy_(value)
     except Exception as error:
         size = rl.Size([0]) if lazy else target.size()
         errors.append(
-            f'While copying the parameter named "{key}", whose dimensions in the model are '
+            f"While {'swapping' if swap else 'copying'} the parameter named "
+            f'"{key}", whose dimensions in the model are '
             f"{size} and whose dimensions in the checkpoint are {value.size()}, "
             f"an exception occurred : {error.args}."
         )
+
+
+def _swap(target: Any, value: Any, assign: bool) -> None:
+    """Exchange `target` with what its `module_load` makes of `value`."""
+    loaded = target.module_load(value, assign=assign)
+    if loaded is value or loaded is target:
+        raise RuntimeError(
+            "module_load returned one of self or other, please .detach() "
+            "the result if returning one of the inputs in module_load"
+        )
+    rl.utils.swap_tensors(target, _adopted(target, loaded))
 
 
 def _adopted(target: Any, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import rushlight as rl
 
-from ..parameter import Parameter
+from ..parameter import Parameter, UninitializedParameter
 from .norms import as_matrix, normalized, power_iteration, transposed_dim
 
 __all__ = ["SpectralNorm", "remove_spectral_norm", "spectral_norm"]
@@ -60,6 +60,11 @@ class SpectralNorm:
         weight = module._parameters[name]
         if weight is None:
             raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
+        if isinstance(weight, UninitializedParameter):
+            raise ValueError(
+                "The module passed to `SpectralNorm` can't have uninitialized parameters. "
+                "Make sure to run the dummy forward before applying spectral normalization"
+            )
         with rl.no_grad():
             matrix = as_matrix(weight, dim)
             rows, columns = matrix.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ..parameter import Parameter
+from ..parameter import Parameter, UninitializedParameter
 from .norms import norm_except_dim, weight_from
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
@@ -42,6 +42,11 @@ class WeightNorm:
                 )
         hook = cls(name, dim)
         weight = getattr(module, name)
+        if isinstance(weight, UninitializedParameter):
+            raise ValueError(
+                "The module passed to `WeightNorm` can't have uninitialized parameters. "
+                "Make sure to run the dummy forward before applying weight normalization"
+            )
         del module._parameters[name]
         module.register_parameter(name + "_g", Parameter(norm_except_dim(weight, hook.dim).data))
         module.register_parameter(name + "_v", Parameter(weight.data))
