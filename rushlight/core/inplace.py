@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .dispatch import LATE, OUTPUT_OF, node_name, scalar_type_name
+from .dispatch import LATE, OUTPUT_OF, node_name, result_type, scalar_type_name
 from .errors import fail, unremarked, user_place
 from .shapes import broadcast
 from .state import SMALL, STATE
@@ -301,10 +301,7 @@ def _stored(target: Tensor, result: Tensor, a: Any, y: Any) -> Any:
             f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(joined)}"
         )
     if y.dtype is not a.dtype and not dtypes.can_cast(result.dtype, target.dtype):
-        raise RuntimeError(
-            f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
-            f" {scalar_type_name(target.dtype)}"
-        )
+        raise _not_castable(result.dtype, target.dtype)
     if is_value(target) or is_value(result):
         put(target, result)
         return target._array
@@ -412,11 +409,40 @@ def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
         elif not others and type(self._array) is ndarray:  # nothing to refuse or to record
             return store(self, function(self))
         source = shadow(self) if recording(self, others) else self
-        return store(self, function(source, *args, **kwargs))
+        try:
+            return store(self, function(source, *args, **kwargs))
+        except (NotImplementedError, TypeError) as error:
+            raise _refused(error, function, self, others) from None
 
     twin.__name__ = twin.__qualname__ = f"{function.__name__}_"
     twin.__doc__ = DOCUMENTED.format(name=function.__name__)
     return twin
+
+
+def _refused(error: BaseException, function: Any, target: Tensor, others: Any) -> BaseException:
+    """What torch refuses a write for whose values its kernel, or NumPy, does not make.
+
+    torch looks at operands and at the type of the result first.
+    """
+    prim = getattr(function, "primitive", None)
+    if isinstance(error, TypeError):
+        try:
+            if prim is not None and prim.forbids is not None:
+                prim.forbids(target, *others)
+        except RuntimeError as said:
+            return said
+        return error
+    numbers = [x for x in others if isinstance(x, (Tensor, int, float, complex))]
+    kind = result_type(target, *numbers)
+    fits = dtypes.can_cast(kind, target.dtype) or "not implemented for" not in str(error)
+    return error if fits else _not_castable(kind, target.dtype)
+
+
+def _not_castable(kind: dtypes.dtype, wanted: dtypes.dtype) -> BaseException:
+    return RuntimeError(
+        f"result type {scalar_type_name(kind)} can't be cast to the desired output type"
+        f" {scalar_type_name(wanted)}"
+    )
 
 
 def scaled(general: Callable[..., Any], sign: int) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any
 
@@ -330,9 +331,9 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         parts, advanced = _normal(key)
     inplace.refuse_leaf(self, through_view=not advanced)
     if simple is None:
-        if advanced and isinstance(value, Tensor) and value._array.dtype != self._array.dtype:
-            _check_types(self, parts, value)
         simple = _checked(parts, self._array.shape)
+        if advanced and isinstance(value, Tensor) and value._array.dtype != self._array.dtype:
+            _check_types(self, simple, value)
     filled = list(simple)
     if not inplace.recording(self, (value,)):
         _write(self, filled, value)
@@ -362,9 +363,14 @@ def _kind(value: Any) -> str:
 
 def _check_types(self: Tensor, parts: list[Any], value: Tensor) -> None:
     """Places take values of their own type alone; a mask takes one value of any."""
-    mask = len(parts) == 1 and parts[0].dtype.kind == "b"
-    if mask and value._array.size == 1:
+    places = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(places) == 1 and places[0].dtype.kind == "b" and value._array.size == 1:
         return
+    basic, then = _two_steps(parts)
+    with contextlib.suppress(IndexError):  # of which torch speaks later
+        target = np.shape(self._array[(*basic, ...)][then])
+        if not _fits(_without_ones(value._array.shape), target):
+            raise _value_misfit(self, parts, value._array)
     raise fail(
         RuntimeError,
         "Index put requires the source and destination dtypes match, got"
@@ -410,15 +416,19 @@ def _bare(given: Any) -> Any:
     """Without leading dimensions of size 1, of which NumPy takes none for a mask."""
     if getattr(given, "ndim", 0) < 2 or type(given) is not np.ndarray:
         return given
-    ones = next((i for i, n in enumerate(given.shape) if n != 1), given.ndim)
-    return given.reshape(given.shape[ones:]) if ones else given
+    shape = _without_ones(given.shape)
+    return given if len(shape) == given.ndim else given.reshape(shape)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its leading sizes of 1."""
+    return shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)) :]
 
 
 def _value_misfit(self: Tensor, filled: list[Any], given: Any) -> BaseException:
-    shape = list(np.shape(given))
+    shape = list(_without_ones(np.shape(given)))
     basic, then = _two_steps(filled)
     target = list(self._array[(*basic, ...)][then].shape)
-    shape = shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)) :]
     if not then and len(shape) > len(target):
         kind = scalar_type_name(wrap_array(given).dtype)
         return RuntimeError(

@@ -392,6 +392,8 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     """
     if type(weight) is float and _floats(input, end):
         return _out(e.lerp(input, end, weight), out)
+    if not isinstance(end, Tensor):
+        raise TypeError("lerp() ends at a tensor")
     for name, x in (("end", end), ("weight", weight)):
         if isinstance(x, Tensor) and x.dtype is not input.dtype and (name == "end" or x.ndim):
             raise DTypeError(
@@ -415,6 +417,8 @@ def addcmul(
     >>> torch.addcmul(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([4., 8.])
     """
+    if not (late or (isinstance(tensor1, Tensor) and isinstance(tensor2, Tensor))):
+        raise TypeError("addcmul() multiplies tensors")
     if late:
         tensor1, tensor2, value = reordered("addcmul", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):
@@ -441,6 +445,8 @@ def addcdiv(
     >>> torch.addcdiv(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([1.0000, 0.5000])
     """
+    if not (late or (isinstance(tensor1, Tensor) and isinstance(tensor2, Tensor))):
+        raise TypeError("addcdiv() divides tensors")
     if late:
         tensor1, tensor2, value = reordered("addcdiv", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):

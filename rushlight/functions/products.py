@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.dispatch import named, refuse, result_type, scalar_type_name, whole, write_out
 from ..core.dtypes import FLOAT, bool_, float32
-from ..core.errors import ShapeError, fail
+from ..core.errors import DTypeError, ShapeError, fail
 from ..core.shapes import dimensions
 from ..core.tensor import Tensor
 from ..ops import compare as cmp
@@ -191,6 +191,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
                 f"contracted dimensions need to match, but first has size {m} in dim {i} and"
                 f" second has size {n} in dim {j}",
             )
+    if a.dtype is not b.dtype:
+        raise DTypeError("both inputs should have same dtype")
     return _out(_tensordot(a, b, left, right), out)
 
 
@@ -198,10 +200,18 @@ def _contracted(a: Tensor, b: Tensor, dims: Any) -> tuple[Sequence[int], Sequenc
     """The dimensions of `a` and of `b` that `tensordot` sums over, pair by pair."""
     ndim_a, ndim_b = a._array.ndim, b._array.ndim
     if isinstance(dims, (list, tuple)):
-        left, right = ([one] if isinstance(one, int) else [*one] for one in dims)
+        if any(isinstance(one, int) for one in dims):
+            raise TypeError("tensordot(): argument 'dims_self' (position 3) must be tuple of ints,"
+                            f" not {type(dims[0]).__name__}")  # fmt: skip
+        left, right = ([*one] for one in dims)
         if len(left) != len(right):
             raise RuntimeError("both dimension lists should have same length")
         return dimensions(left, ndim_a), dimensions(right, ndim_b)
+    if not isinstance(dims, int):
+        raise RuntimeError(
+            "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]]"
+            f" containing two lists, but got dims={dims}"
+        )
     if dims < 0:
         raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
     if dims > min(ndim_a, ndim_b):

@@ -61,6 +61,11 @@ def test_gradients_of_running_products_with_and_without_zeros_agree() -> None:
     np.testing.assert_allclose(plain.numpy(), beside.numpy(), rtol=1e-12)
 
 
+def _at(x: np.ndarray, places: np.ndarray) -> np.ndarray:
+    flat = np.take_along_axis(x.reshape(*x.shape[:2], -1), places.reshape(*x.shape[:2], -1), -1)
+    return flat.reshape(places.shape)
+
+
 @pytest.mark.parametrize("out", [(3, 5), (1, 1), (1, 4)])
 def test_maxima_of_large_and_small_windows(out: tuple[int, int]) -> None:
     x = np.round(floats(2, 3, 20, 23), 1)
@@ -69,8 +74,12 @@ def test_maxima_of_large_and_small_windows(out: tuple[int, int]) -> None:
     for one in bounds:
         longest = max(end - start for start, end in one)
         tables.append(np.array([[min(s + i, e - 1) for i in range(longest)] for s, e in one]))
-    each = pooling._argmax_each(x, tuple(tables))
+    each = pooling._argmax_each(x, tuple(tables), False)
     np.testing.assert_array_equal(each, pooling._window_argmax(x, *tables))
+    x[..., 3:17:5, 2:19:4] = np.nan
+    each = pooling._argmax_each(x, tuple(tables), True)
+    np.testing.assert_array_equal(each, pooling._window_argmax(x, *tables))
+    assert all(i // 23 % 5 == 3 and i % 23 % 4 == 2 for i in each[np.isnan(_at(x, each))])
 
 
 def test_norms_of_few_and_many_elements() -> None:

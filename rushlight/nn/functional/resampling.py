@@ -49,8 +49,11 @@ def _scattered(size: int, taps: list[tuple[Array, Array]]) -> Array:
     """The matrix with the given (column, weight) pairs in each row."""
     rows = np.arange(len(taps[0][0]))
     matrix = np.zeros((len(rows), size))
-    for columns, weights in taps:
-        np.add.at(matrix, (rows, np.clip(columns, 0, size - 1)), weights)
+    reached = [(rows, np.clip(columns, 0, size - 1)) for columns, _ in taps]
+    for places, (_, weights) in zip(reached, taps):
+        np.add.at(matrix, places, weights)
+    for places in reached:  # a neighbour of weight 0 still has a part: torch's nan is nan here
+        matrix[places] = np.where(matrix[places] == 0, -0.0, matrix[places])
     return matrix
 
 
@@ -107,7 +110,8 @@ def _smoothed(size: int, out: int, align: bool, factor: float | None, mode: str)
     last = np.minimum((centers + reach * stretch + 0.5).astype(np.int64), size)
     columns = np.arange(size)
     weights = kernel((columns - centers[:, None] + 0.5) / stretch)
-    weights = np.where((columns >= first[:, None]) & (columns < last[:, None]), weights, 0)
+    inside = (columns >= first[:, None]) & (columns < last[:, None])
+    weights = np.where(inside, np.where(weights == 0, -0.0, weights), 0)
     return weights / weights.sum(1, keepdims=True)
 
 

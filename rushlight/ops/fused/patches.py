@@ -172,7 +172,23 @@ def _map_dim(x: np.ndarray, dim: int, matrix: np.ndarray) -> np.ndarray:
         lead, tail = x.shape[:dim], x.shape[dim + 1 :]
         y = np.matmul(m, wide.reshape(*lead, x.shape[dim], prod(tail)))
         y = y.reshape(*lead, len(m), *tail)
+    if not np.isfinite(y).all():
+        _keep_apart(y, wide, dim, m)
     return y.astype(x.dtype, copy=False)
+
+
+def _keep_apart(y: np.ndarray, x: np.ndarray, dim: int, m: np.ndarray) -> None:
+    """Compute anew what is not finite, without the elements that have no part in it.
+
+    A product multiplies these by 0, which is nan where they are infinite. A -0.0 in the matrix
+    stands for an element that has a part all the same.
+    """
+    x, y = np.moveaxis(x, dim, -1), np.moveaxis(y, dim, -1)
+    for row, weights in enumerate(m):
+        lost = ~np.isfinite(y[..., row])
+        if lost.any():
+            taps = np.flatnonzero((weights != 0) | np.signbit(weights))
+            y[..., row][lost] = x[..., taps][lost] @ weights[taps]
 
 
 map_dim = linear("map_dim", eval=_map_dim, adjoint=lambda g, x, dim, m: map_dim(g, dim, m.T),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import product
-from math import prod
+from math import isnan, prod
 from typing import Any
 
 import numpy as np
@@ -70,11 +70,12 @@ _TABLE = 1 << 14  # what windows and their places may come to there
 
 
 @lru_cache(64)
-def _table(shape: Sizes, *at: Any) -> tuple[np.ndarray, Sizes, bool] | None:
+def _table(shape: Sizes, *at: Any) -> tuple[np.ndarray, np.ndarray, Sizes, bool] | None:
     """Which elements of a small array all windows meet: a row for each place of the window.
 
-    And the shape of what comes of it, and whether windows reach beyond the array: what they meet
-    there has the number after the last element's. None where windows are too many.
+    The same with a row for each window; the shape of what comes of it; and whether windows reach
+    beyond the array: what they meet there has the number after the last element's. None where
+    windows are too many.
     """
     kernel, stride, _, dilation, out = at
     if prod(shape[:2]) * prod(out) * prod(kernel) > _TABLE:
@@ -83,28 +84,31 @@ def _table(shape: Sizes, *at: Any) -> tuple[np.ndarray, Sizes, bool] | None:
     if beyond:
         elements = _framed(elements, at, prod(shape))
     found = [elements[index].reshape(-1) for index in _positions(kernel, stride, dilation, out)]
-    table = np.stack(found)
-    table.flags.writeable = False
-    return table, (*shape[:2], *out), beyond
+    by_place, by_window = np.stack(found), np.stack(found, 1)
+    by_place.flags.writeable = by_window.flags.writeable = False
+    return by_place, by_window, (*shape[:2], *out), beyond
 
 
-def _windows(x: np.ndarray, at: Any, value: Any) -> tuple[np.ndarray, Sizes] | None:
+def _windows(
+    x: np.ndarray, at: Any, value: Any, each: bool = False
+) -> tuple[np.ndarray, Sizes] | None:
     """The windows of few elements side by side, a row for each of their places; else None.
 
-    With the shape of one number for each. `value` is what they meet beyond the array.
+    With the shape of one number for each. `value` is what they meet beyond the array; with `each`
+    there is a row for each window.
     """
     if x.size > FEW or not x.size or not x.flags.c_contiguous:
         return None
     found = _table(x.shape, *at)
     if found is None:
         return None
-    table, shape, beyond = found
+    by_place, by_window, shape, beyond = found
     if beyond:
         flat = np.empty(x.size + 1, x.dtype)
         flat[:-1] = x.reshape(-1)
         flat[-1] = value
         x = flat
-    return x.take(table), shape
+    return x.take(by_window if each else by_place), shape
 
 
 def _maxima(x: np.ndarray, *at: Any) -> np.ndarray:
@@ -139,7 +143,7 @@ def rounds(images: int, elements: int) -> Any:
 def _max_pool(x: np.ndarray, *at: Any) -> tuple[np.ndarray, np.ndarray]:
     places = prod(at[0])
     code_type = np.uint8 if places <= 256 else np.uint16 if places <= 65536 else np.int64
-    found = _windows(x, at, lowest(x.dtype))
+    found = _windows(x, at, lowest(x.dtype), True)
     if found is not None:
         return _few_maxima(x, *found, code_type, at)
     y = np.empty((*x.shape[:2], *at[-1]), x.dtype)
@@ -157,8 +161,8 @@ def _few_maxima(
     x: np.ndarray, windows: np.ndarray, shape: Sizes, code_type: Any, at: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same of few elements: their windows side by side, and the place of each maximum."""
-    code = windows.argmax(0)  # the first one, as by comparing in turn
-    y = np.maximum.reduce(windows, 0).reshape(shape)
+    code = windows.argmax(1)  # the first one, as by comparing in turn
+    y = windows.take(code + row_starts(*windows.shape)).reshape(shape)
     code = code.astype(code_type).reshape(shape)
     if y.dtype.kind == "f" and (top := y.item(y.argmax())) != top:  # nan is the largest of all
         _find_nan(x, code, at)
@@ -222,8 +226,8 @@ def _few_back(
     """The gradients of few maxima, each put where its code says."""
     shape = (*g.shape[:2], *size)
     dx = np.zeros(prod(shape) + beyond, g.dtype)
-    count = table.shape[1]
-    places = table.take(code.reshape(-1).astype(np.int64) * count + row_starts(count, 1))
+    count = len(table)
+    places = table.take(code.reshape(-1) + row_starts(count, table.shape[1]))
     if _clips(size, *at)[0]:
         dx[places] = g.reshape(-1)
     else:
@@ -234,7 +238,7 @@ def _few_back(
 def _max_pool_back(g: np.ndarray, code: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
     found = _table((*g.shape[:2], *size), *at) if 0 < g.size <= FEW else None
     if found is not None:
-        return _few_back(g, code, found[0], found[2], size, at)
+        return _few_back(g, code, found[1], found[3], size, at)
     apart, clips = _clips(size, *at)
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
     for images in rounds(len(g), g.size):
@@ -397,13 +401,22 @@ put_flat = multilinear(
 )  # fmt: skip
 
 
-def _argmax_each(x: np.ndarray, tables: tuple[np.ndarray, ...]) -> np.ndarray:
+def _argmax(rows: np.ndarray, troubled: bool) -> np.ndarray:
+    """The place of each row's first maximum, or of its last nan, which torch keeps."""
+    first = rows.argmax(-1)
+    if not troubled:
+        return first
+    last = rows.shape[-1] - 1 - rows[..., ::-1].argmax(-1)
+    return np.where(np.isnan(rows).any(-1), last, first)
+
+
+def _argmax_each(x: np.ndarray, tables: tuple[np.ndarray, ...], troubled: bool) -> np.ndarray:
     """The same a window at a time, for large ones."""
     found = np.empty((*x.shape[:2], *map(len, tables)), np.int64)
     for place in product(*(range(len(one)) for one in tables)):
         ends = [(int(one[i, 0]), int(one[i, -1]) + 1) for one, i in zip(tables, place)]
         part = x[(..., *(slice(*end) for end in ends))]
-        best: Any = part.reshape(*x.shape[:2], prod(part.shape[2:])).argmax(-1)
+        best: Any = _argmax(part.reshape(*x.shape[:2], prod(part.shape[2:])), troubled)
         flat, step = np.zeros_like(best), 1
         for (start, end), n in zip(reversed(ends), reversed(x.shape[2:])):
             best, within = np.divmod(best, end - start)
@@ -414,13 +427,16 @@ def _argmax_each(x: np.ndarray, tables: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
-    """For windows listed per dimension (out, k): the flat index of each window's first maximum."""
-    dims = len(tables)
+    """For windows listed per dimension (out, k): the flat index of each one's first maximum.
+
+    Where a window has a nan, its last.
+    """
+    dims, troubled = len(tables), bool(x.size) and isnan(x.max())
     if all(len(one) == 1 and one.size == n for one, n in zip(tables, x.shape[2:])):
         whole = x.reshape(*x.shape[:2], prod(x.shape[2:]))
-        return whole.argmax(-1).reshape(*x.shape[:2], *(1,) * dims)
+        return _argmax(whole, troubled).reshape(*x.shape[:2], *(1,) * dims)
     if x.size > 4000 * prod(map(len, tables)):
-        return _argmax_each(x, tables)
+        return _argmax_each(x, tables, troubled)
     flat: Any = 0
     for axis, table in enumerate(tables):
         shape = [1] * (2 * dims)
@@ -431,9 +447,9 @@ def _window_argmax(x: np.ndarray, *tables: np.ndarray) -> np.ndarray:
     flat = flat.reshape(places, prod(flat.shape[dims:]))  # a row for each window
     images, window = prod(x.shape[:2]), flat.shape[1]
     seen = x.reshape(images, prod(x.shape[2:])).take(flat.reshape(-1), 1)
-    best = seen.reshape(images, places, window).argmax(-1)
+    best = _argmax(seen.reshape(images, places, window), troubled)
     return flat.take(best + row_starts(places, window)).reshape(*x.shape[:2], *out)
 
 
 window_argmax = plain("window_argmax", eval=_window_argmax,
-                      doc="Where the first maximum of each listed window lies.")  # fmt: skip
+                      doc="Where each listed window has its maximum.")  # fmt: skip
