@@ -68,6 +68,10 @@ def type_name(value: object) -> str:
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before every step of every optimiser; its handle.
 
+    Args: hook, which returns None or the arguments and keywords for the step.
+    Returns: a handle, whose `remove()` takes the hook away.
+    Source: https://pytorch.org/docs/stable/generated/torch.optim.Optimizer.register_step_pre_hook.html
+
     >>> import rushlight as torch
     >>> from rushlight.optim.optimizer import register_optimizer_step_pre_hook
     >>> handle = register_optimizer_step_pre_hook(lambda opt, args, kwargs: print("a step"))
@@ -80,6 +84,9 @@ def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
 
 def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` after every step of every optimiser; its handle.
+
+    Args: hook, which returns None. Returns: a handle, whose `remove()` takes the hook away.
+    Source: https://pytorch.org/docs/stable/generated/torch.optim.Optimizer.register_step_post_hook.html
 
     >>> import rushlight as torch
     >>> from rushlight.optim.optimizer import register_optimizer_step_post_hook

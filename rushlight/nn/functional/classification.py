@@ -317,6 +317,11 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:  # fmt: skip
     """`binary_cross_entropy` of sigmoid(input), without overflow; `pos_weight` weighs the ones.
 
+    Args: target, weight and pos_weight, tensors that broadcast with the input; reduction, "mean"
+        over all elements, "sum", or "none" for a loss each.
+    Raises: ValueError where target and input are of different shapes or for another reduction.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
+
     >>> import rushlight as torch
     >>> F = torch.nn.functional
     >>> F.binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))

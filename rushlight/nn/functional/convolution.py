@@ -336,6 +336,11 @@ def conv3d(
 ) -> Tensor:  # fmt: skip
     """Cross-correlation of volumes (N, C, D, H, W) with kernels (O, C / groups, KD, KH, KW).
 
+    Args: bias (O,); stride, padding and dilation, one number or three; padding also "valid" or
+        "same".
+    Raises: RuntimeError for sizes that do not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv3d.html
+
     >>> import rushlight as torch
     >>> torch.conv3d(torch.ones(1, 1, 4, 4, 4), torch.ones(2, 1, 3, 3, 3)).shape
     torch.Size([1, 2, 2, 2, 2])
@@ -415,6 +420,10 @@ def conv_transpose1d(
 ) -> Tensor:  # fmt: skip
     """The adjoint of `conv1d`: input (N, C, L), weight (C, O / groups, K).
 
+    Args: bias (O,); output_padding, how much longer the result is on one side.
+    Shapes: L to (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
+
     >>> import rushlight as torch
     >>> x, w = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[1.0, 10.0]]])
     >>> torch.nn.functional.conv_transpose1d(x, w, stride=2)
@@ -459,6 +468,8 @@ def conv_transpose3d(
 
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """`conv1d` on (time, batch, channels) with a weight (K, C, O).
+
+    Args: bias (O,); pad, zeros before and after. Shapes: (T, B, C) to (T + 2 pad - K + 1, B, O).
 
     >>> import rushlight as torch
     >>> torch.conv_tbc(torch.ones(5, 2, 3), torch.ones(2, 3, 4), torch.zeros(4)).shape

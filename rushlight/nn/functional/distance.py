@@ -47,6 +47,10 @@ def pairwise_distance(
 ) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension.
 
+    Args: eps, added to each difference; keepdim: the last dimension stays, at size 1.
+    Shapes: (*, D) twice, broadcast together, to (*).
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.pairwise_distance(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
     tensor([5.0000])
@@ -77,6 +81,11 @@ def cosine_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
+    Args: target, 1 or -1 for each pair; reduction, "mean", "sum" or "none". Shapes: (N, D) twice
+        and (N,), or (D,) twice and ().
+    Raises: RuntimeError for other shapes, ValueError for another reduction.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.cosine_embedding_loss(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
     tensor(0.)
@@ -103,6 +112,11 @@ def margin_ranking_loss(
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, -y (x1 - x2) + margin).
+
+    Args: target y, 1 where input1 is to be larger, -1 where input2 is; reduction, "mean", "sum",
+        "none".
+    Raises: RuntimeError where the three differ in their number of dimensions.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.margin_ranking_loss(torch.zeros(1), torch.ones(1), torch.ones(1))

@@ -74,6 +74,11 @@ def fold(
 ) -> Tensor:  # fmt: skip
     """Columns of patches summed into an image: the adjoint of `unfold`.
 
+    Args: output_size, kernel_size, dilation, padding, stride, one number or two each.
+    Shapes: (N, C kh kw, L) or (C kh kw, L) to (N, C, *output_size), L the number of windows.
+    Raises: RuntimeError for columns that do not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.fold(torch.ones(1, 4, 4), (3, 3), (2, 2))[0, 0, 1]
     tensor([2., 4., 2.])

@@ -116,6 +116,10 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:  # fmt: skip
     """The mean over classes of -(y log sigmoid(x) + (1 - y) log sigmoid(-x)).
 
+    Args: target, 0 or 1 for each class; weight (C,), of the classes; reduction over the N rows.
+    Shapes: (N, C) twice to (), or to (N,) where the reduction is "none".
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_soft_margin_loss.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.multilabel_soft_margin_loss(torch.zeros(1, 3), torch.ones(1, 3))
     tensor(0.6931)

@@ -185,6 +185,10 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels dealt out anew, one from each group in turn.
 
+    Shapes: (N, C, *) to the same. Raises: RuntimeError where `groups` does not divide C or is below
+        1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ChannelShuffle.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.channel_shuffle(torch.arange(4.0).reshape(1, 4, 1, 1), 2).flatten()
     tensor([0., 2., 1., 3.])

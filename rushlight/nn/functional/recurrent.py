@@ -160,6 +160,10 @@ def rnn_relu_cell(
 def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """One step of a GRU: (B, I) and (B, H) to (B, H).
 
+    Shapes: weights (3 H, I) and (3 H, H), biases (3 H,) or None; gates reset, update, new.
+    Raises: RuntimeError for other sizes.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRUCell.html
+
     >>> import rushlight as torch
     >>> x, h, w = torch.ones(1, 2), torch.zeros(1, 3), torch.zeros(9, 2)
     >>> torch.gru_cell(x, h, w, torch.zeros(9, 3)).shape

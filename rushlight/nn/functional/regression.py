@@ -85,6 +85,10 @@ def smooth_l1_loss(
 ) -> Tensor:  # fmt: skip
     """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
 
+    Args: beta, 0 for |x - y|; reduction, "mean" over all elements, "sum", or "none".
+    Raises: RuntimeError for a negative `beta`, ValueError for another reduction.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.smooth_l1_loss(torch.tensor([3.0]), torch.tensor([1.0]))
     tensor(1.5000)
@@ -103,6 +107,10 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Tensor:
     """(x - y)^2 / 2 where |x - y| <= delta, else delta (|x - y| - delta / 2).
+
+    Args: weight, multiplies each loss; reduction, "mean" over all elements, "sum", or "none".
+    Raises: RuntimeError for a `delta` that is not positive, ValueError for another reduction.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.huber_loss(torch.tensor([3.0]), torch.tensor([1.0]))
@@ -148,6 +156,11 @@ def gaussian_nll_loss(
 ) -> Tensor:  # fmt: skip
     """(log var + (x - y)^2 / var) / 2, with var held at or above `eps` (its gradient is not).
 
+    Args: var, a tensor as the input, or one without its last dimension or with size 1 there, or a
+        number; full: with the constant log(2 pi) / 2; reduction, "mean", "sum" or "none".
+    Raises: ValueError for a negative variance, other sizes of `var`, and another reduction.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.gaussian_nll_loss.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.gaussian_nll_loss(torch.ones(1), torch.zeros(1), torch.ones(1))
     tensor(0.5000)
@@ -183,6 +196,11 @@ def hinge_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """x where y is 1, max(0, margin - x) where y is -1.
 
+    Args: reduction, "mean" over all elements, "sum", or "none". Shapes: both operands of any,
+        broadcast.
+    Raises: ValueError for another reduction.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5]), -torch.ones(1))
     tensor(0.5000)
@@ -200,6 +218,9 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """log(1 + e^(-y x)) for labels y of 1 and -1.
+
+    Args: reduction, "mean" over all elements, "sum", or "none". Raises: ValueError for another.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.soft_margin_loss(torch.zeros(1), torch.ones(1))

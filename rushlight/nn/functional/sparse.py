@@ -98,6 +98,10 @@ def embedding(
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A last dimension with 1 at each label and 0 elsewhere; int64.
 
+    Args: num_classes, the size of the last dimension; -1 takes the largest label plus one.
+    Raises: RuntimeError for labels that are negative, too large or not int64.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
     tensor([[1, 0, 0],

@@ -91,6 +91,12 @@ def max_unpool1d(
 ) -> Tensor:  # fmt: skip
     """The partial inverse of `max_pool1d`: maxima back at their places, zeros elsewhere.
 
+    Args: indices, as `max_pool1d(return_indices=True)` gives them; output_size, where several sizes
+        pool to the input's. Shapes: (N, C, L) or (C, L) to (N, C, output_size[-1]).
+    Raises: ValueError for a size that does not pool to the input's, RuntimeError for an index
+        beyond.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.max_unpool1d(torch.tensor([[3.0]]), torch.tensor([[1]]), 2)
     tensor([[0., 3.]])
@@ -104,6 +110,9 @@ def max_unpool2d(
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
     """The partial inverse of `max_pool2d`.
+
+    Args: as those of `max_unpool1d`. Shapes: (N, C, H, W) or (C, H, W).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool2d.html
 
     >>> import rushlight as torch
     >>> places = torch.tensor([[[2]]])
@@ -120,6 +129,9 @@ def max_unpool3d(
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
     """The partial inverse of `max_pool3d`.
+
+    Args: as those of `max_unpool1d`. Shapes: (N, C, D, H, W) or (C, D, H, W).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool3d.html
 
     >>> import rushlight as torch
     >>> places = torch.tensor([[[[7]]]])

@@ -145,6 +145,10 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """The means of as many windows as asked for, of (N, C, L).
 
+    Shapes: (N, C, L) or (C, L) to (N, C, output_size).
+    Raises: RuntimeError for other dimensions and negative sizes.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.adaptive_avg_pool1d(torch.arange(6.0)[None], 3)
     tensor([[0.5000, 2.5000, 4.5000]])
@@ -155,6 +159,11 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The means of as many windows as asked for, of (N, C, H, W); None keeps a size.
 
+    Args: output_size, one number or (height, width). Shapes: (N, C, H, W) or (C, H, W) to the same
+        with these.
+    Raises: RuntimeError for other dimensions and negative sizes.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.adaptive_avg_pool2d(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), 1)
     tensor([[[2.5000]]])
@@ -164,6 +173,11 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """The means of as many windows as asked for, of (N, C, D, H, W).
+
+    Args: output_size, one number or (depth, height, width). Shapes: (N, C, D, H, W) or (C, D, H,
+        W).
+    Raises: RuntimeError for other dimensions and negative sizes.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.adaptive_avg_pool3d(torch.ones(1, 4, 4, 4), (1, 2, None)).shape
@@ -207,6 +221,10 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of as many windows as asked for, of (N, C, L).
 
+    Args: return_indices, whether to give the place of each maximum too.
+    Shapes: (N, C, L) or (C, L) to (N, C, output_size).
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.adaptive_max_pool1d(torch.arange(6.0)[None], 3)
     tensor([[1., 3., 5.]])
@@ -218,6 +236,11 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of as many windows as asked for, of (N, C, H, W).
 
+    Args: output_size, one number or (height, width); return_indices: also places in each flat
+        image.
+    Shapes: (N, C, H, W) or (C, H, W) to the same with these sizes.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool2d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.adaptive_max_pool2d(torch.zeros(1, 3, 5, 7), (2, 3)).shape
     torch.Size([1, 3, 2, 3])
@@ -228,6 +251,10 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 @n.goes_by("AdaptiveMaxPool3DBackward0")
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of as many windows as asked for, of (N, C, D, H, W).
+
+    Args: output_size, one number or three; return_indices: also places in each flat volume.
+    Shapes: (N, C, D, H, W) or (C, D, H, W) to the same with these sizes.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.adaptive_max_pool3d(torch.ones(1, 4, 4, 4), 2).shape
@@ -400,6 +427,11 @@ def fractional_max_pool3d(
     return_indices: bool = False, _random_samples: Any = None,
 ) -> Any:  # fmt: skip
     """Maxima of windows at random uneven steps, of (N, C, D, H, W).
+
+    Args: kernel_size, one number or three; output_size, or output_ratio, its part of the input's;
+        return_indices: also places in each flat volume.
+    Raises: ValueError where neither size nor ratio is given.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.fractional_max_pool3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.fractional_max_pool3d(torch.rand(1, 8, 8, 8), 2, output_size=3).shape

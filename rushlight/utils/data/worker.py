@@ -49,6 +49,10 @@ class WorkerInfo:
 def get_worker_info() -> WorkerInfo | None:
     """In a DataLoader's worker process its `WorkerInfo`, in the main process None.
 
+    The info has `id`, `num_workers`, `seed` and `dataset`, the worker's own copy, which an
+    IterableDataset needs in order to give each worker another part.
+    Source: https://docs.pytorch.org/docs/stable/data.html
+
     >>> import rushlight as torch
     >>> torch.utils.data.get_worker_info() is None
     True
