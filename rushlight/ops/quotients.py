@@ -7,6 +7,7 @@ the divisor and the difference are exact then.
 
 from __future__ import annotations
 
+from math import copysign, inf
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ import numpy as np
 LEAST = 2048  # elements from which it pays
 PIECE = 1 << 13  # elements at a time: a few arrays of float64 that stay in the cache
 FAR = 2.0**24  # quotients that are whole numbers in float32
+NEAR = 2.0**22  # those that torch's steps in float32 find, which correct by less than a half
 
 
 def exactly(x: Any, y: Any, rounding: Any, rest: bool) -> Any:
     """The rounded quotient (or its rest), zeros of any sign; None where this way is none."""
     if type(x) is not np.ndarray or x.dtype.char != "f" or x.size < LEAST:
         return None
+    if type(y) is np.ndarray and y.dtype is x.dtype:
+        y = _spread(y, x.shape)
     by: Any = y
     if type(y) is np.ndarray:
         if y.dtype is not x.dtype or y.shape != x.shape:
@@ -38,6 +42,16 @@ def exactly(x: Any, y: Any, rounding: Any, rest: bool) -> Any:
     return out
 
 
+def _spread(y: np.ndarray, shape: tuple[int, ...]) -> Any:
+    """A divisor in the shape of what it divides, where it can have that; one alone as a number."""
+    if y.size == 1 and y.ndim <= len(shape):
+        return y.item()
+    if y.shape == shape or y.ndim > len(shape):
+        return y
+    fits = all(n in (1, m) for n, m in zip(reversed(y.shape), reversed(shape)))
+    return np.broadcast_to(y, shape) if fits else y
+
+
 def _piece(out: np.ndarray, x: np.ndarray, by: Any, rounding: Any, rest: bool) -> bool:
     """Whether it could be done."""
     wide = x.astype(np.float64)
@@ -46,7 +60,8 @@ def _piece(out: np.ndarray, x: np.ndarray, by: Any, rounding: Any, rest: bool) -
         if not np.abs(by).max() < np.inf:
             return False
     times = wide / by
-    if not (times.max() < FAR and times.min() > -FAR):  # neither if there is nan
+    most = FAR if rest else NEAR
+    if not (times.max() < most and times.min() > -most):  # neither if there is nan
         return False
     rounding(times, out=times)
     if rest:
@@ -62,3 +77,11 @@ def signed_zeros(rest: np.ndarray, x: Any) -> np.ndarray:
     if rest.all():
         return rest
     return np.where(rest == 0, np.copysign(rest, x), rest)
+
+
+def inverse(y: Any, a: Any, b: Any) -> Any:
+    """The slope of a / b in a; where b is a number that is 0, Python has no answer."""
+    try:
+        return 1 / b
+    except ZeroDivisionError:
+        return complex("nan+nanj") if isinstance(b, complex) else copysign(inf, b)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
 DIVISORS = [3.0, -0.1, 1e-3, 2.0, -7.0]
 
 
-def plainly(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def plainly(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Rest and quotient by the C library's fmod, in steps as torch takes them."""
     with np.errstate(all="ignore"):
         rest = np.fmod(x, y)
@@ -69,3 +71,23 @@ def test_products_of_rows_are_numpys_to_rounding() -> None:
     np.testing.assert_allclose(rl.from_numpy(x).prod(1).numpy(), x.prod(1), rtol=1e-12)
     np.testing.assert_allclose(rl.from_numpy(x).prod().numpy(), x.prod(), rtol=1e-12)
     assert rl.from_numpy(x).prod(1, keepdim=True).shape == (7, 1)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (50,), (80, 1), (1, 50)])
+def test_divisors_are_spread_over_what_they_divide(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(len(shape))
+    x = (rng.standard_normal((80, 50)) * 30).astype(np.float32)
+    by = np.asarray(rng.integers(1, 40, shape) / 8 * rng.choice([-1, 1], shape), np.float32)
+    a, b = rl.from_numpy(x), rl.from_numpy(by)
+    assert quotients.exactly(x, by, np.floor, True) is not None
+    rest, quotient = plainly(x, np.broadcast_to(by, x.shape))
+    np.testing.assert_array_equal((a % b).numpy(), rest)
+    np.testing.assert_array_equal((a // b).numpy(), quotient)
+    np.testing.assert_array_equal(rl.fmod(a, b).numpy(), np.fmod(x, by))
+    assert (a[0] % rl.ones(80, 50)).shape == (80, 50)  # which is as large as its divisor
+
+
+def test_far_quotients_are_those_of_float32_steps() -> None:
+    x, by = np.full((3000, 20), -2061.3489, np.float32), np.float32(-0.00027748325)
+    for divisor in (float(by), rl.tensor(by), rl.full((20,), float(by))):
+        assert float((rl.from_numpy(x) // divisor)[0, 0]) == 7428731.0  # torch 2.13; exact: ...2
