@@ -6,6 +6,8 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+import numpy as np
+
 import rushlight as rl
 
 from ...functions import neural as n
@@ -24,14 +26,15 @@ __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "
 
 Tensor = rl.Tensor
 Sizes = tuple[int, ...]
+_FEW = 1024  # windows of a form whose numbers of elements are kept
 
 
-def _counts(size: int, kernel: int, stride: int, padding: int, out: int, pad: bool) -> Tensor:
+def _counts(size: int, kernel: int, stride: int, padding: int, out: int, pad: bool) -> np.ndarray:
     """How many elements each window of one dimension averages over."""
-    starts = rl.arange(out) * stride - padding
-    ends = (starts + kernel).clamp(max=size + padding)
+    starts = np.arange(out) * stride - padding
+    ends = np.minimum(starts + kernel, size + padding)
     if not pad:
-        starts, ends = starts.clamp(min=0), ends.clamp(max=size)
+        starts, ends = np.maximum(starts, 0), np.minimum(ends, size)
     return ends - starts
 
 
@@ -47,15 +50,23 @@ def _even(size: Sizes, at: Any, count_include_pad: bool) -> bool:
 
 def _divisor(size: Sizes, at: Any, count_include_pad: bool) -> Any:
     """The number to divide by: one for all windows, or a tensor where they differ."""
-    if _even(size, at, bool(count_include_pad)):
+    include = bool(count_include_pad)
+    if _even(size, at, include):
         return prod(at[0])
+    few = prod(at[4]) <= _FEW
+    total = (_total if few else _total.__wrapped__)(size, at, include)
+    return total if type(total) is int else rl.from_numpy(total)
+
+
+@lru_cache(128)
+def _total(size: Sizes, at: Any, count_include_pad: bool) -> Any:
+    """What each window is divided by, as an array; a number where it is the kernel's size."""
     kernel, stride, padding, _, out = at
-    counts = [_counts(*one, count_include_pad) for one in zip(size, kernel, stride, padding, out)]
-    total = counts[0]
-    for count in counts[1:]:
-        total = total.unsqueeze(-1) * count
+    total: Any = np.ones((), np.int64)
+    for one in zip(size, kernel, stride, padding, out):
+        total = total[..., None] * _counts(*one, count_include_pad)
     first = prod(kernel)
-    return first if bool((n.settled(total) == first).all()) else total
+    return first if (total == first).all() else total
 
 
 def _sums(
@@ -130,17 +141,17 @@ def averaged(
     """The mean of each window, in one to three dimensions."""
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
+    if divisor_override is None and input._array.dtype.char in "fd":
+        plan = _plan(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+        if plan is not None:
+            at, factor = plan
+            return n.sum_pool(input, *at) * factor
     kind = input.dtype
     if not kind.is_floating_point and kind is not rl.int64:
         raise n.not_implemented(_AVERAGES[dims], kind)
     if kind.itemsize < 4:  # half precision is summed in float32 and rounded once
         rest = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
         return averaged(dims, input.float(), *rest).to(kind)
-    if divisor_override is None and kind is not rl.int64:
-        plan = _plan(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
-        if plan is not None:
-            at, factor = plan
-            return n.sum_pool(input, *at) * factor
     total, at = _sums(dims, input, kernel_size, stride, padding, ceil_mode)
     divisor = divisor_override
     if divisor is None:
@@ -157,6 +168,12 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:  # fmt: skip
     """The mean of each window of (N, C, L).
+
+    Args: stride, the kernel's size by default; padding, zeros on both sides, which count in the
+        mean if `count_include_pad`; ceil_mode: the last window may reach beyond the end.
+    Shapes: (N, C, L) or (C, L), L to (L + 2 padding - kernel_size) // stride + 1.
+    Raises: RuntimeError for a padding of more than half the kernel.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool1d.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.avg_pool1d(torch.tensor([[1.0, 3.0, 5.0, 7.0]]), 2)
@@ -193,6 +210,11 @@ def avg_pool3d(
 ) -> Tensor:  # fmt: skip
     """The mean of each window of (N, C, D, H, W).
 
+    Args: as those of `avg_pool1d`, one number or three; divisor_override divides in place of the
+        count.
+    Shapes: (N, C, D, H, W) or (C, D, H, W), sizes as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool3d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.avg_pool3d(torch.zeros(1, 4, 4, 4), 2).shape
     torch.Size([1, 2, 2, 2])
@@ -219,6 +241,11 @@ def lp_pool1d(
 ) -> Tensor:
     """The p-norm of each window of (N, C, L), without absolute values.
 
+    Args: norm_type, p; stride, the kernel's size by default; ceil_mode: the last window may be
+        partial.
+    Shapes: (N, C, L) or (C, L), L to (L - kernel_size) // stride + 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.lp_pool1d(torch.tensor([[3.0, 4.0]]), 2, 2)
     tensor([[5.]])
@@ -231,6 +258,9 @@ def lp_pool2d(
 ) -> Tensor:
     """The p-norm of each window of (N, C, H, W), without absolute values.
 
+    Args: as those of `lp_pool1d`, sizes one number or two. Shapes: (N, C, H, W) or (C, H, W).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool2d.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.lp_pool2d(torch.ones(1, 2, 2), 2, 2)
     tensor([[[2.]]])
@@ -242,6 +272,10 @@ def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """The p-norm of each window of (N, C, D, H, W), without absolute values.
+
+    Args: as those of `lp_pool1d`, sizes one number or three. Shapes: (N, C, D, H, W) or (C, D, H,
+        W).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.lp_pool3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.lp_pool3d(torch.ones(1, 2, 2, 2), 2, 2)
