@@ -13,6 +13,7 @@ from ..core.errors import fail
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops.contract import c_name
+from .arguments import combination
 from .control import hosted
 from .creation import linspace
 from .reduction import put as _out
@@ -314,6 +315,8 @@ def isin(
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 3]))
     tensor([False,  True,  True])
     """
+    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
+        raise combination("isin", (elements, test_elements), {})
     a, b = (x._array if isinstance(x, Tensor) else np.asarray(x) for x in (elements, test_elements))
     for name, x in (("elements", a), ("test_elements", b)):
         if x.dtype.kind in "bc":

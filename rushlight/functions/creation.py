@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
@@ -12,6 +13,7 @@ from ..core import dtypes, elsewhere, memory, numbers
 from ..core.dispatch import scalar_type_name
 from ..core.errors import fail, warn
 from ..core.overrides import kin
+from ..core.shapes import checked
 from ..core.shortage import OutOfMemoryError, shortage
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
@@ -195,13 +197,24 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
             f" ({len(stride)})"
         )
     kind = numpy_kind(dtype)
+    _check_strided(tuple(size), tuple(stride), kind.itemsize)
+    steps = tuple(s * kind.itemsize for s in stride)
     if elsewhere.absent(device, layout):
-        steps = tuple(s * kind.itemsize for s in stride)
         return elsewhere.finished(tuple(size), kind, requires_grad, None, steps)
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
     flat = np.empty(length, kind)
-    steps = tuple(s * kind.itemsize for s in stride)
     return finish(dtypes.laid(flat, tuple(size), steps), requires_grad)
+
+
+def _check_strided(size: tuple[int, ...], stride: tuple[int, ...], itemsize: int) -> None:
+    """torch's errors for sizes below 0 and for strides that no memory is laid out by."""
+    beyond = [(n - 1) * s for n, s in zip(checked(size), stride)] if all(size) else []
+    if min(beyond, default=0) < 0 or (sum(beyond) + 1) * itemsize > sys.maxsize:
+        sizes = f"sizes={list(size)} and strides={list(stride)}"
+        raise fail(
+            RuntimeError, f"Storage size calculation overflowed with {sizes}",
+            "strides are counted in elements, 0 or more",
+        )  # fmt: skip
 
 
 def _number(value: Any) -> Any:
