@@ -12,6 +12,7 @@ import rushlight as rl
 
 from .._dynamo.exc import Unsupported
 from .._ops import aten
+from ..compile.tracing.alive import nothing_aside
 from ..core.errors import fail
 from ..core.state import STATE
 from ..fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
@@ -67,7 +68,8 @@ class Recorder(TorchFunctionMode):
         self.attributes: dict[int, str] = {}  # tensors that layers hold, by identity
         self.inputs: list[Node] = []
         # What was there before may be a constant; what a function made unseen may not.
-        self.before = {id(x): x for x in gc.get_objects() if issubclass(type(x), rl.Tensor)}
+        with nothing_aside():
+            self.before = {id(x): x for x in gc.get_objects() if issubclass(type(x), rl.Tensor)}
 
     def __enter__(self) -> Any:
         self._exporting, STATE.exporting = STATE.exporting, True

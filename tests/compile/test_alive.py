@@ -7,7 +7,7 @@ import gc
 import pytest
 
 import rushlight as rl
-from rushlight.compile.tracing.alive import Age, rarely
+from rushlight.compile.tracing.alive import Age, nothing_aside, rarely
 
 
 class Kept:
@@ -95,3 +95,44 @@ def test_threads_that_trace_leave_aside_what_was(thresholds):
     finally:
         gc.unfreeze()
     assert any(x is kept[0] for x in gc.get_objects())
+
+
+def test_all_is_listed_meanwhile_and_set_aside_again(thresholds):
+    kept = Kept()
+    gc.freeze()
+    try:
+        for first in (None, Age({Kept})):  # nobody's, and another thread's
+            with nothing_aside():
+                assert any(x is kept for x in gc.get_objects())
+            assert not any(x is kept for x in gc.get_objects())
+            if first is not None:
+                assert [first.new(x) for x in (kept, Kept())] == [False, True]
+                first.end()
+    finally:
+        gc.unfreeze()
+
+
+def test_numbers_take_their_places_where_the_user_set_objects_aside(thresholds):
+    found, two = [], rl.tensor(2)
+    call = rl.compile(lambda x: (found.append(int(two)), x * 2)[1], fullgraph=True)
+    gc.freeze()
+    try:
+        for _ in range(3):
+            call(rl.ones(3))
+    finally:
+        gc.unfreeze()
+    assert found == [2, 2, 2] and [type(n) for n in found] == [int] * 3
+
+
+def test_an_export_knows_tensors_that_the_user_set_aside(thresholds):
+    class Scaled(rl.nn.Module):
+        def forward(self, x):
+            return x * scale
+
+    scale = rl.full((3,), 2.0)
+    gc.freeze()
+    try:
+        made = rl.export.export(Scaled(), (rl.ones(3),)).module()
+    finally:
+        gc.unfreeze()
+    assert made(rl.ones(3)).tolist() == [2.0] * 3

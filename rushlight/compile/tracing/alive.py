@@ -71,6 +71,23 @@ def _set_aside() -> bool:
     return gc.get_freeze_count() > _FEW
 
 
+@contextmanager
+def nothing_aside() -> Iterator[None]:
+    """The collector lists all objects meanwhile, also those that somebody has set aside."""
+    with _LOCK:
+        if _marking:  # another thread's trace
+            aside = _marking[0].over()
+        else:
+            aside = _set_aside()
+            if aside:
+                gc.unfreeze()
+        try:
+            yield
+        finally:
+            if aside:
+                gc.freeze()
+
+
 def alive(classes: Container[type]) -> list[Any]:
     """The objects whose class is one of these, and that the garbage collector lists."""
     with _LOCK:
@@ -124,10 +141,7 @@ class Age:
                 self._rarely = rarely(_RARELY)
                 self._rarely.__enter__()
             else:  # in another thread
-                other = _marking[0]
-                other.old()
-                self._aside, other._aside = other._aside, False
-                other.end()
+                self._aside = _marking[0].over()
                 self._known = {id(x): x for x in alive(classes)}
 
     def young(self) -> list[Any] | None:
@@ -164,6 +178,14 @@ class Age:
                 gc.freeze()
                 self._early = [weakref.ref(x) for x in new.values()]
             return list(self._known.values())
+
+    def over(self) -> bool:
+        """Set nothing aside any more; whether the user had, which is then the caller's to mind."""
+        with _LOCK:
+            self.old()
+            aside, self._aside = self._aside, False
+            self.end()
+            return aside
 
     def end(self) -> None:
         """Let the collector watch everything again, but for what the user has set aside.

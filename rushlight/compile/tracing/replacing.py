@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .alive import nothing_aside
 from .numbers import Number
 from .written import Text
 
@@ -17,7 +18,9 @@ def let_go(made: Sequence[Any]) -> None:
     """Objects in which a call left numbers (weak references) get their values instead."""
     left = {id(one): one for ref in made if (one := ref()) is not None}
     if left:
-        _exchange(left, {key: one.value for key, one in left.items()})
+        values = {key: one.value for key, one in left.items()}
+        with nothing_aside():
+            _exchange(left, values)
 
 
 def _exchange(old: Mapping[int, Any], new: Mapping[int, Any]) -> None:
