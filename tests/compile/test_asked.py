@@ -207,3 +207,18 @@ def told(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return [told(part) for part in x]
     return repr(x) if isinstance(x, float) and not math.isfinite(x) else x
+
+
+def test_a_counter_beside_a_number_among_the_arguments_stays_eager() -> None:
+    """What was asked of both at once was asked again where the arguments have no name."""
+    place = {"n": 0}
+
+    def step(x: Any, k: int) -> Any:
+        place["n"] += k
+        return x * place["n"]
+
+    call, wanted = torch.compile(step), 0
+    with pytest.warns(UserWarning, match="beside one that the call changes"):
+        for k in (1, 1, 1, 2, 1, 1, 2, 3, 1, 3, 3):
+            wanted += k
+            assert call(torch.ones(2), k).tolist() == [wanted] * 2 and place["n"] == wanted
