@@ -60,6 +60,9 @@ def _three(x: Tensor) -> Tensor:
 def atleast_1d(*tensors: Any) -> Any:
     """0-d tensors as one-element vectors, others as they are.
 
+    Args: tensors, several or one sequence. Returns: one tensor for one, else a tuple.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_1d.html
+
     >>> import rushlight as torch
     >>> torch.atleast_1d(torch.tensor(5))
     tensor([5])
@@ -70,6 +73,9 @@ def atleast_1d(*tensors: Any) -> Any:
 def atleast_2d(*tensors: Any) -> Any:
     """Tensors of fewer than two dimensions as one row.
 
+    Args: tensors, several or one sequence. Returns: one tensor for one, else a tuple.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_2d.html
+
     >>> import rushlight as torch
     >>> torch.atleast_2d(torch.tensor([5, 6]))
     tensor([[5, 6]])
@@ -79,6 +85,9 @@ def atleast_2d(*tensors: Any) -> Any:
 
 def atleast_3d(*tensors: Any) -> Any:
     """Tensors of fewer than three dimensions with size-1 dimensions around theirs.
+
+    Args: tensors, several or one sequence; (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_3d.html
 
     >>> import rushlight as torch
     >>> torch.atleast_3d(torch.zeros(2, 3)).shape
@@ -99,6 +108,9 @@ def _filled(tensors: Any, name: str) -> list[Tensor]:
 def hstack(tensors: Any, *, out: Any = None) -> Tensor:
     """Side by side: along the second dimension, or the only one.
 
+    Raises: RuntimeError where other sizes differ, and for an empty list.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.hstack.html
+
     >>> import rushlight as torch
     >>> torch.hstack((torch.tensor([1]), torch.tensor([2, 3])))
     tensor([1, 2, 3])
@@ -109,6 +121,10 @@ def hstack(tensors: Any, *, out: Any = None) -> Tensor:
 
 def vstack(tensors: Any, *, out: Any = None) -> Tensor:
     """One below the other, vectors as rows.
+
+    Shapes: each is brought to two dimensions first, as by `atleast_2d`.
+    Raises: RuntimeError where other sizes than the first differ, and for an empty list.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.vstack.html
 
     >>> import rushlight as torch
     >>> torch.vstack((torch.tensor([1, 2]), torch.tensor([3, 4])))
@@ -124,6 +140,10 @@ row_stack = vstack
 def dstack(tensors: Any, *, out: Any = None) -> Tensor:
     """One behind the other, along the third dimension.
 
+    Shapes: each is brought to three dimensions first, as by `atleast_3d`.
+    Raises: RuntimeError where other sizes than the third differ, and for an empty list.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dstack.html
+
     >>> import rushlight as torch
     >>> torch.dstack((torch.tensor([1, 2]), torch.tensor([3, 4]))).shape
     torch.Size([1, 2, 2])
@@ -133,6 +153,10 @@ def dstack(tensors: Any, *, out: Any = None) -> Tensor:
 
 def column_stack(tensors: Any, *, out: Any = None) -> Tensor:
     """Vectors as the columns of a matrix; matrices side by side.
+
+    Shapes: (n,) or (n, k) each to (n, the sum of all k). Raises: RuntimeError for unequal n and for
+        an empty list.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.column_stack.html
 
     >>> import rushlight as torch
     >>> torch.column_stack((torch.tensor([1, 2]), torch.tensor([3, 4])))
@@ -176,6 +200,10 @@ def repeat(input: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
 
 def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
     """The whole tensor repeated; missing counts in front are ones.
+
+    Args: dims, how often along each dimension; the tensor is given leading ones where they are
+        more.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tile.html
 
     >>> import rushlight as torch
     >>> torch.tile(torch.tensor([1, 2]), (2,))
@@ -251,6 +279,11 @@ def _repeated_places(repeats: Tensor) -> Tensor:
 def flip(input: Tensor, *places: Any, dims: Any = None) -> Tensor:
     """Reversed along the given dimensions, in new memory.
 
+    Args: dims, one or several, counted from the end if negative. Shapes: the result has the
+        input's.
+    Raises: IndexError for a dimension that is not there, RuntimeError for one given twice.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.flip.html
+
     >>> import rushlight as torch
     >>> torch.flip(torch.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
@@ -263,6 +296,9 @@ def flip(input: Tensor, *places: Any, dims: Any = None) -> Tensor:
 def fliplr(input: Tensor) -> Tensor:
     """Columns reversed.
 
+    Shapes: two dimensions or more, the second is reversed. Raises: RuntimeError for fewer.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fliplr.html
+
     >>> import rushlight as torch
     >>> torch.fliplr(torch.tensor([[1, 2]]))
     tensor([[2, 1]])
@@ -274,6 +310,9 @@ def fliplr(input: Tensor) -> Tensor:
 
 def flipud(input: Tensor) -> Tensor:
     """Rows reversed.
+
+    Shapes: one dimension or more, the first is reversed. Raises: RuntimeError for a number.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.flipud.html
 
     >>> import rushlight as torch
     >>> torch.flipud(torch.tensor([1, 2]))
@@ -290,6 +329,11 @@ def _whole(value: Any) -> tuple[int, ...]:
 
 def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     """Elements moved on along dimensions, those at the end coming back at the front.
+
+    Args: shifts and dims, a number or as many of each; without dims all elements move as one row.
+    Raises: RuntimeError where the two are not as many, IndexError for a dimension that is not
+        there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.roll.html
 
     >>> import rushlight as torch
     >>> torch.roll(torch.tensor([1, 2, 3]), 1)
@@ -316,6 +360,10 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Turned by k right angles in the plane of two dimensions, from the first towards the second.
 
+    Shapes: the sizes of the two dimensions change places for odd k.
+    Raises: RuntimeError for other than two dims, or two equal ones.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.rot90.html
+
     >>> import rushlight as torch
     >>> torch.rot90(torch.tensor([[1, 2], [3, 4]]))
     tensor([[2, 4],
@@ -336,6 +384,10 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 
 def broadcast_shapes(*shapes_given: Any) -> Size:
     """The shape that all the given shapes broadcast to.
+
+    Args: sizes, numbers or tuples of them. Raises: RuntimeError for shapes that do not fit
+        together.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_shapes.html
 
     >>> import rushlight as torch
     >>> torch.broadcast_shapes((2, 1), (3,))
@@ -366,6 +418,9 @@ def broadcast_shapes(*shapes_given: Any) -> Size:
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """All tensors expanded, without copying, to their common shape.
+
+    Returns: a tuple of views. Raises: RuntimeError for shapes that do not fit together.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_tensors.html
 
     >>> import rushlight as torch
     >>> [x.shape for x in torch.broadcast_tensors(torch.zeros(2, 1), torch.zeros(3))]

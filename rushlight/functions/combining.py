@@ -24,6 +24,10 @@ __all__ = [
 def cartesian_prod(*tensors: Any) -> Tensor:
     """All ways to pick one element of each vector, one way per row.
 
+    Shapes: n vectors to (the product of their sizes, n); one vector is given back.
+    Raises: RuntimeError for other than vectors.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cartesian_prod.html
+
     >>> import rushlight as torch
     >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4])).tolist()
     [[1, 3], [1, 4], [2, 3], [2, 4]]
@@ -45,6 +49,10 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All combinations of r elements of a vector, one per row.
 
+    Shapes: (n,) to (count, r); `with_replacement` lets an element stand more than once.
+    Raises: RuntimeError for other than a vector and a negative r.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.combinations.html
+
     >>> import rushlight as torch
     >>> torch.combinations(torch.tensor([1, 2, 3])).tolist()
     [[1, 2], [1, 3], [2, 3]]
@@ -62,6 +70,9 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The matrix whose columns are the powers of a vector, falling unless `increasing`.
+
+    Shapes: (n,) to (n, N), N being n by default. Raises: RuntimeError for other than a vector.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.vander.html
 
     >>> import rushlight as torch
     >>> torch.vander(torch.tensor([2, 3]), 3)
@@ -84,6 +95,10 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 def block_diag(*tensors: Tensor) -> Tensor:
     """Matrices along the diagonal of a larger one, zeros elsewhere; vectors count as rows.
+
+    Shapes: (m, n) each to the sums of all m and all n. Raises: RuntimeError for over two
+        dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.block_diag.html
 
     >>> import rushlight as torch
     >>> torch.block_diag(torch.tensor([[1]]), torch.tensor([2, 3]))

@@ -22,6 +22,9 @@ __all__ = [
 def view_as_real(input: Tensor) -> Tensor:
     """Complex numbers as (real, imaginary) pairs in a new last dimension, as a view.
 
+    Shapes: (*) to (*, 2). Raises: RuntimeError for real numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_real.html
+
     >>> import rushlight as torch
     >>> torch.view_as_real(torch.tensor([1 + 2j]))
     tensor([[1., 2.]])
@@ -33,6 +36,10 @@ def view_as_real(input: Tensor) -> Tensor:
 
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs in the last dimension as complex numbers, as a view.
+
+    Shapes: (*, 2) to (*). Raises: RuntimeError for another last size, and pairs that do not lie
+        together.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_complex.html
 
     >>> import rushlight as torch
     >>> torch.view_as_complex(torch.tensor([[1.0, 2.0]]))
@@ -70,6 +77,9 @@ def real(input: Tensor) -> Tensor:
 
 def imag(input: Tensor) -> Tensor:
     """The imaginary parts, as a view.
+
+    Raises: RuntimeError for real numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.imag.html
 
     >>> import rushlight as torch
     >>> torch.imag(torch.tensor([1 + 2j]))
@@ -113,6 +123,9 @@ def resolve_neg(input: Tensor) -> Tensor:
 
 def adjoint(input: Tensor) -> Tensor:
     """The conjugate transpose of the last two dimensions.
+
+    Shapes: (*, m, n) to (*, n, m), a view of real numbers. Raises: RuntimeError for one dimension.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.adjoint.html
 
     >>> import rushlight as torch
     >>> torch.adjoint(torch.tensor([[1j, 2.0]])).tolist()
@@ -167,6 +180,9 @@ def _parts(name: str, first: Tensor, second: Tensor) -> None:
 def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """real + i imag, from two tensors of one floating type.
 
+    Shapes: both broadcast. Raises: RuntimeError for operands of two types or of whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.complex.html
+
     >>> import rushlight as torch
     >>> torch.complex(torch.tensor([1.0]), torch.tensor([2.0]))
     tensor([1.+2.j])
@@ -186,6 +202,9 @@ def _into(result: Tensor, out: Any) -> Tensor:
 
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """abs (cos angle + i sin angle).
+
+    Shapes: both broadcast. Raises: RuntimeError for operands of two types or of whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.polar.html
 
     >>> import rushlight as torch
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))

@@ -154,6 +154,11 @@ def histc(
 ) -> Tensor:
     """How many elements fall in each of `bins` equal intervals of [min, max].
 
+    Args: min and max, both 0 by default, which stands for the smallest and largest element;
+        elements beyond them are not counted. Shapes: (bins,), of the input's type.
+    Raises: RuntimeError for bins below 1, a min above max, and limits that are not finite.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.histc.html
+
     >>> import rushlight as torch
     >>> torch.histc(torch.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
@@ -290,6 +295,10 @@ def bucketize(
 ) -> Tensor:
     """The number of the bucket, between sorted boundaries, that each value falls in.
 
+    Args: boundaries, a sorted vector; right: a value equal to one belongs in the bucket above it.
+    Shapes: int64 (int32 if `out_int32`), as the input.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bucketize.html
+
     >>> import rushlight as torch
     >>> torch.bucketize(torch.tensor([2, 4]), torch.tensor([1, 3, 5]))
     tensor([1, 2])
@@ -310,6 +319,10 @@ def isin(
     out: Any = None,
 ) -> Tensor:
     """Where an element occurs among the test elements.
+
+    Args: one of the two may be a number; invert: where it does not occur. Shapes: bools, as
+        elements.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.isin.html
 
     >>> import rushlight as torch
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 3]))

@@ -165,6 +165,9 @@ def full_like(
 ) -> Tensor:
     """A tensor of one value with the shape and type of another.
 
+    Args: fill_value, a number; dtype, requires_grad, memory_format, which differ where given.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.full_like.html
+
     >>> import rushlight as torch
     >>> torch.full_like(torch.ones(2), 7)
     tensor([7., 7.])
@@ -186,6 +189,9 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
                   device: Any = None, layout: Any = None,
                   pin_memory: bool = False) -> Tensor:  # fmt: skip
     """An uninitialised tensor with the given sizes and strides (in elements).
+
+    Raises: RuntimeError for sizes and strides of unequal count, and for negative ones.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.empty_strided.html
 
     >>> import rushlight as torch
     >>> torch.empty_strided((2, 3), (1, 2)).stride()
@@ -383,6 +389,10 @@ def linspace(
 ) -> Tensor:  # fmt: skip
     """`steps` evenly spaced values from `start` to `end`, both included.
 
+    Args: dtype, the default float type unless given, complex for complex ends. Shapes: (steps,).
+    Raises: RuntimeError for negative steps.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linspace.html
+
     >>> import rushlight as torch
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
@@ -399,6 +409,11 @@ def logspace(
 ) -> Tensor:  # fmt: skip
     """`base` to the power of `steps` evenly spaced exponents.
 
+    Args: dtype, the default float type unless given. Shapes: (steps,), from base**start to
+        base**end.
+    Raises: RuntimeError for negative steps.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logspace.html
+
     >>> import rushlight as torch
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
@@ -414,6 +429,9 @@ def eye(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal, zeros elsewhere.
+
+    Args: n rows and m columns, as many unless given. Raises: RuntimeError for negative numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.eye.html
 
     >>> import rushlight as torch
     >>> torch.eye(2, dtype=torch.int64)

@@ -79,6 +79,10 @@ def _same_kind(input: Tensor, given: dtypes.dtype) -> None:
 def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     """The elements where the mask holds, as a vector.
 
+    Shapes: both broadcast; the result is (count,). Raises: RuntimeError for a mask that is not of
+        bools.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.masked_select.html
+
     >>> import rushlight as torch
     >>> torch.masked_select(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]))
     tensor([1, 3])

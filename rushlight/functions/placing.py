@@ -270,6 +270,9 @@ def _flat_places(name: str, input: Tensor, index: Tensor) -> np.ndarray:
 def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
     """The elements at places of the flattened tensor, in the shape of `index`.
 
+    Shapes: as `index`, which counts through all elements in order. Raises: IndexError beyond them.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.take.html
+
     >>> import rushlight as torch
     >>> torch.take(torch.tensor([[1, 2], [3, 4]]), torch.tensor([0, 3]))
     tensor([1, 4])
@@ -360,6 +363,9 @@ def _gathered(input: Tensor, place: int, places: np.ndarray) -> Tensor:
 
 def argwhere(input: Tensor) -> Tensor:
     """The places of the nonzero elements, one row each.
+
+    Shapes: int64 (count, dimensions), a row of indices for each.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.argwhere.html
 
     >>> import rushlight as torch
     >>> torch.argwhere(torch.tensor([0, 7]))

@@ -44,6 +44,9 @@ def is_storage(obj: Any) -> bool:
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element of a tensor is not zero.
 
+    Raises: RuntimeError for a tensor of other than one element.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_nonzero.html
+
     >>> import rushlight as torch
     >>> torch.is_nonzero(torch.tensor([0.0]))
     False
@@ -145,6 +148,9 @@ def numel(input: Tensor) -> int:
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and equal elements.
 
+    Returns: a bool, False for other shapes.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.equal.html
+
     >>> import rushlight as torch
     >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
     True
@@ -166,6 +172,10 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
     """Where |input - other| <= atol + rtol |other|; equal infinities are close.
+
+    Args: rtol and atol, |input - other| <= atol + rtol |other|; equal_nan: two nan are equal.
+    Raises: RuntimeError for tensors of two types and for negative tolerances.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.isclose.html
 
     >>> import rushlight as torch
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
@@ -202,6 +212,10 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
     """Whether every |input - other| <= atol + rtol |other|.
+
+    Args: rtol and atol, |input - other| <= atol + rtol |other|; equal_nan: two nan are equal.
+    Raises: RuntimeError for tensors of two types and for negative tolerances.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.allclose.html
 
     >>> import rushlight as torch
     >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))

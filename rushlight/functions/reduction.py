@@ -68,6 +68,11 @@ def sum(
 ) -> Tensor:  # fmt: skip
     """The sum of all elements, or over the given dimensions; integers sum as int64.
 
+    Args: dtype, to which the input is cast first.
+    Shapes: without `dim`, one or several (all by default), which `keepdim` keeps at size 1.
+    Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sum.html
+
     >>> import rushlight as torch
     >>> torch.sum(torch.ones(2, 3), dim=1)
     tensor([3., 3.])
@@ -203,6 +208,10 @@ def amax(
 ) -> Tensor:
     """The largest value over dimensions; ties share the gradient.
 
+    Shapes: without `dim`, one or several (all by default), which `keepdim` keeps at size 1.
+    Raises: IndexError for a dimension without elements.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
+
     >>> import rushlight as torch
     >>> torch.amax(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([5., 7.])
@@ -223,6 +232,10 @@ def amin(
     out: Any = None,
 ) -> Tensor:
     """The smallest value over dimensions; ties share the gradient.
+
+    Shapes: without `dim`, one or several (all by default), which `keepdim` keeps at size 1.
+    Raises: IndexError for a dimension without elements.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.amin.html
 
     >>> import rushlight as torch
     >>> torch.amin(torch.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)

@@ -38,6 +38,10 @@ def cumsum(
 ) -> Tensor:
     """Running sums along a dimension; integers sum as int64.
 
+    Args: dtype, to which the input is cast first; whole numbers give int64. Shapes: as the input.
+    Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html
+
     >>> import rushlight as torch
     >>> torch.cumsum(torch.tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
@@ -53,6 +57,10 @@ def cumprod(
     input: Tensor, dim: Any = None, *, dtype: Any = None, axis: Any = None, out: Any = None
 ) -> Tensor:
     """Running products along a dimension.
+
+    Args: dtype, to which the input is cast first; whole numbers give int64. Shapes: as the input.
+    Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html
 
     >>> import rushlight as torch
     >>> torch.cumprod(torch.tensor([1, 2, 3]), 0)
@@ -70,6 +78,10 @@ def prod(
     axis: Any = None, keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The product of all elements, or along a dimension; integers multiply as int64.
+
+    Args: dtype, to which the input is cast first; whole numbers give int64.
+    Shapes: (), or without `dim`, which `keepdim` keeps at size 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.prod.html
 
     >>> import rushlight as torch
     >>> torch.prod(torch.tensor([[1., 2.], [3., 4.]]), 1)
@@ -119,6 +131,9 @@ cummin = _extremum("cummin", scan.cummin, """The smallest element so far, and it
 def logcumsumexp(input: Tensor, dim: Any = None, *, axis: Any = None, out: Any = None) -> Tensor:
     """The logarithm of running sums of e^x along a dimension.
 
+    Shapes: as the input. Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logcumsumexp.html
+
     >>> import rushlight as torch
     >>> torch.logcumsumexp(torch.tensor([0.0, 0.0]), 0)
     tensor([0.0000, 0.6931])
@@ -135,6 +150,10 @@ def diff(
     out: Any = None,
 ) -> Tensor:  # fmt: skip
     """Differences of neighbours along a dimension, n times over.
+
+    Args: n, how often; prepend and append, tensors put before and behind first.
+    Shapes: `dim` becomes n shorter. Raises: RuntimeError for a number and for a negative n.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diff.html
 
     >>> import rushlight as torch
     >>> torch.diff(torch.tensor([1, 4, 9]))
@@ -196,6 +215,9 @@ def _check(y: Tensor, x: Any, name: str) -> None:
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any = None) -> Tensor:
     """The trapezoidal rule along a dimension, at points `x` or `dx` apart.
 
+    Args: x, where the samples lie, or dx, how far apart. Shapes: `dim` goes.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.trapezoid.html
+
     >>> import rushlight as torch
     >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]))
     tensor(10.5000)
@@ -229,6 +251,9 @@ def cumulative_trapezoid(
     y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1, axis: Any = None
 ) -> Tensor:
     """The running trapezoidal rule along a dimension.
+
+    Args: x, where the samples lie, or dx, how far apart. Shapes: `dim` becomes 1 shorter.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumulative_trapezoid.html
 
     >>> import rushlight as torch
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))

@@ -67,6 +67,10 @@ def argsort(
 ) -> Tensor:  # fmt: skip
     """The indices that put a dimension in order.
 
+    Args: dim, the last by default; descending; stable: equal elements keep their order.
+    Shapes: int64, as the input. Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.argsort.html
+
     >>> import rushlight as torch
     >>> torch.argsort(torch.tensor([3, 1, 2]), descending=True)
     tensor([0, 2, 1])
@@ -78,6 +82,9 @@ def argsort(
 
 def msort(input: Tensor, *, out: Any = None) -> Tensor:
     """The elements in order along the first dimension.
+
+    Shapes: the result has the input's.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.msort.html
 
     >>> import rushlight as torch
     >>> torch.msort(torch.tensor([[3], [1]]))
@@ -93,6 +100,10 @@ def topk(
     out: Any = None,
 ) -> Any:  # fmt: skip
     """The k largest (or smallest) elements along a dimension, in order, and their indices.
+
+    Args: sorted, which may be False: they are in order all the same. Returns: (values, indices).
+    Shapes: k along `dim`, the last by default. Raises: RuntimeError for a k beyond the size.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.topk.html
 
     >>> import rushlight as torch
     >>> torch.topk(torch.tensor([1, 5, 3]), 2).values
@@ -116,6 +127,10 @@ def kthvalue(
     keepdims: Any = None, out: Any = None,
 ) -> Any:  # fmt: skip
     """The k-th smallest element along a dimension (counted from 1), and its index.
+
+    Shapes: `dim` (the last by default) goes, or is kept at size 1. Returns: (values, indices).
+    Raises: RuntimeError for a k below 1 or beyond the size.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.kthvalue.html
 
     >>> import rushlight as torch
     >>> torch.kthvalue(torch.tensor([4, 2, 9]), 2).values
@@ -181,6 +196,9 @@ def mode(
     out: Any = None,
 ) -> Any:  # fmt: skip
     """The most frequent element along a dimension, the smallest of several, and its index.
+
+    Shapes: `dim` (the last by default) goes, or is kept at size 1. Returns: (values, indices).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.mode.html
 
     >>> import rushlight as torch
     >>> torch.mode(torch.tensor([6, 5, 5, 6, 2])).values
@@ -274,6 +292,11 @@ def quantile(
     interpolation: str = "linear", out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The values below which the fractions q of the elements lie, interpolated between neighbours.
+
+    Args: q, in 0..1, a number or a vector, whose size comes first in the result's; interpolation,
+        "linear", "lower", "higher", "midpoint" or "nearest".
+    Raises: RuntimeError for another q, whole numbers, and q of another type.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.quantile.html
 
     >>> import rushlight as torch
     >>> torch.quantile(torch.tensor([1.0, 2.0, 3.0]), 0.25)

@@ -19,6 +19,10 @@ __all__ = [
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of equal (or the given) lengths along a dimension; the last may be shorter.
 
+    Args: split_size_or_sections, one length for all, or all lengths, which sum to the size.
+    Raises: RuntimeError for lengths that do not, IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
+
     >>> import rushlight as torch
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
@@ -58,6 +62,10 @@ def cut(tensor: Tensor, given: Any, dim: int, op: Any) -> tuple[Tensor, ...]:
 def chunk(input: Tensor, chunks: int, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal length along a dimension.
 
+    Shapes: views of ceil(size / chunks), the last may be shorter, and there may be fewer of them.
+    Raises: RuntimeError for chunks below 1, IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.chunk.html
+
     >>> import rushlight as torch
     >>> torch.chunk(torch.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
@@ -84,6 +92,9 @@ def chunked(input: Tensor, chunks: int, dim: int, op: Any) -> tuple[Tensor, ...]
 
 def unbind(input: Tensor, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
     """All slices along a dimension, without it.
+
+    Returns: a tuple of views. Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.unbind.html
 
     >>> import rushlight as torch
     >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
@@ -212,6 +223,10 @@ def hsplit(
 ) -> tuple[Tensor, ...]:
     """Cut across the columns (or a vector's elements).
 
+    Args: a number of equal parts, or the indices to cut at. Returns: a tuple of views.
+    Raises: RuntimeError for a 0-d tensor and where the parts would not be equal.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.hsplit.html
+
     >>> import rushlight as torch
     >>> torch.hsplit(torch.arange(4), 2)
     (tensor([0, 1]), tensor([2, 3]))
@@ -227,6 +242,10 @@ def vsplit(
 ) -> tuple[Tensor, ...]:
     """Cut across the rows.
 
+    Args: a number of equal parts, or the indices to cut at. Returns: a tuple of views.
+    Raises: RuntimeError for fewer than two dimensions and where the parts would not be equal.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.vsplit.html
+
     >>> import rushlight as torch
     >>> [x.shape for x in torch.vsplit(torch.zeros(4, 1), 2)]
     [torch.Size([2, 1]), torch.Size([2, 1])]
@@ -238,6 +257,10 @@ def dsplit(
     input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:
     """Cut across the third dimension.
+
+    Args: a number of equal parts, or the indices to cut at. Returns: a tuple of views.
+    Raises: RuntimeError for fewer than three dimensions and where the parts would not be equal.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dsplit.html
 
     >>> import rushlight as torch
     >>> [x.shape for x in torch.dsplit(torch.zeros(1, 1, 4), [1])]
