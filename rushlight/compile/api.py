@@ -21,14 +21,16 @@ from ..core.errors import levels_out
 from ..core.locks import fork_safe
 from ..core.state import STATE
 from ..core.tensor import Tensor
+from .backends import choose_backend
 from .calls.backward import Halves
 from .calls.bound import Bound, frozen, modes, pattern
 from .calls.fast import MISS, make
 from .calls.following import Following, differs_in_numbers, numbers_in
 from .calls.passing_texts import NEW, PassingTexts
 from .calls.refused import Refusals
+from .calls.shelf import TOLD, TOO_MANY, WAITING, Shelf
 from .calls.taken import Taken
-from .code import cache, llvm
+from .code import cache
 from .disk.kept import KeptForms
 from .disk.standing import SWITCH, Call
 from .middle.graph import Graph
@@ -44,7 +46,7 @@ from .tracing.trace import PASSING
 
 LOG = logging.getLogger("rushlight.compile")
 LOG.addHandler(logging.NullHandler())  # a library prints nothing of its own accord
-LIMIT = 8
+USUAL = LIMIT = 8
 STRIKES = 3
 # One trace at a time: stand-ins take the place of arrays that other threads may use too.
 TRACING = [threading.RLock()]
@@ -96,29 +98,8 @@ def reset() -> None:
         one.reset()
 
 
-_TOO_MANY = (
-    "{} programs were made for different inputs; this call and others of new kinds run eagerly."
-    " Inputs that differ in shape can be padded to one; see step.explain() for what differed"
-)
-
-
 class Unsupported(RuntimeError):
     """A call under `fullgraph=True` that cannot be one program."""
-
-
-def choose_backend(wanted: Any) -> str:
-    """The backend meant by torch's or our names; "llvm" where llvmlite is there."""
-    if wanted in ("eager", "aot_eager"):
-        return "eager"
-    if wanted == "numpy":
-        return "numpy"
-    if wanted in (None, "inductor", "llvm"):
-        if llvm.available():
-            return "llvm"
-        if wanted == "llvm":
-            raise RuntimeError(llvm.MISSING)
-        return "numpy"
-    raise RuntimeError(f"Invalid backend: '{wanted}', see `torch.compile` for the known ones")
 
 
 class Compiled:
@@ -126,11 +107,12 @@ class Compiled:
 
     def __init__(
         self, function: Callable[..., Any], backend: str, fullgraph: bool = False,
-        limit: int = LIMIT,
+        limit: int | None = None,
     ) -> None:  # fmt: skip
         functools.update_wrapper(self, function)
         self.function, self.backend = function, backend
-        self.fullgraph, self.limit = fullgraph, limit
+        self.fullgraph, self._wanted = fullgraph, limit
+        self.limit = LIMIT if limit is None else limit
         self._raises = Unsupported if fullgraph else None
         self._lock = fork_safe(self, threading.RLock)
         _MADE.add(self)
@@ -139,7 +121,7 @@ class Compiled:
     def reset(self) -> None:
         """Forget the programs, and why there were none."""
         with self._lock:
-            self._own: list[Bound] = []
+            self._shelf = Shelf(self.limit, self._wanted is not None or LIMIT != USUAL)
             self._followings: list[Following] = []  # of calls that differ in numbers
             self._changing = Changing()
             self.reasons: list[Uncompilable] = []
@@ -153,13 +135,14 @@ class Compiled:
             self._forms: Any = None
             self._shorten()
 
+    def _shelves(self) -> list[Shelf]:
+        """Where programs are, those for calls that differ in numbers last."""
+        return [self._shelf, *(v._shelf for one in self._followings for v in one.variants)]
+
     @property
     def programs(self) -> list[Bound]:
         """All programs, those for calls that differ in numbers last."""
-        return [
-            *self._own,
-            *(p for one in self._followings for v in one.variants for p in v.programs),
-        ]
+        return [program for shelf in self._shelves() for program in shelf.programs]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS:
@@ -175,31 +158,38 @@ class Compiled:
             given = following.given(args, kwargs)
             if given is not None:
                 return self._follow(following, args, kwargs, given)
-        taken = Taken()
-        for place, bound in enumerate(self._own):
-            if bound.fast is None or not (place or bound.captured.chances):
+        taken, shelf = Taken(), self._shelf
+        key = shelf.key(args, kwargs)
+        suited = shelf.suited(key)
+        for bound in suited:
+            later = bound is not shelf.programs[0]
+            if bound.fast is None or not (later or bound.captured.chances):
                 continue
             right = taken.for_call(bound, args, kwargs)
             result = bound.fast(None, *args, **kwargs) if right else MISS
             if result is not MISS:
-                if place:
+                if later:
                     self._prefer(bound)
                 return result
-        ready = self._ready(args, kwargs, (), taken)
+        ready = self._ready(args, kwargs, (), taken, suited)
         if ready is not None:
             return self._run(ready, args, kwargs)
         if self._refusals.meet(args, kwargs):
             return self.function(*args, **kwargs)
-        if any(differs_in_numbers(args, kwargs, bound.arguments) for bound in self._own):
+        if any(differs_in_numbers(args, kwargs, bound.arguments) for bound in suited):
             self._start_following(numbers_in(args, kwargs))
             return self._long_call(args, kwargs)
+        if STANCE[0] == "default" and shelf.waits(key):
+            self._say_waiting()
+            return self.function(*args, **kwargs)
         return self._make(args, kwargs)
 
     def _start_following(self, kinds: dict[Any, type]) -> None:
         """From now on numbers are inputs where calls have some of these kinds in these places."""
         with self._lock:
             self._followings.append(Following(kinds))
-            self._own = [one for one in self._own if numbers_in(*one.arguments) != kinds]
+            kept = [one for one in self._shelf.programs if numbers_in(*one.arguments) != kinds]
+            self._shelf.programs = kept
             self._shorten()
 
     def _follow(self, following: Following, args: Any, kwargs: Any, given: Any) -> Any:
@@ -212,29 +202,29 @@ class Compiled:
 
     def _vary(self, keys: list[Any]) -> Compiled | None:
         """What compiles calls with other answers to what is asked of the numbers there."""
-        variants = [variant for one in self._followings for variant in one.variants]
-        tried = sum(max(1, len(variant.programs)) for variant in variants)
-        if len(self._own) + tried >= self.limit:
+        if self._shelf.kinds + sum(max(1, x.kinds) for x in self._shelves()[1:]) >= self.limit:
             known = f"runs eagerly: {self.reasons[-1]}" if self.reasons else ""
-            self._say(known or _TOO_MANY.format(self.limit))
+            self._say(known or TOO_MANY.format(self.limit))
             return None
-        call = Compiled(Followed(self.function, keys), self.backend, self.fullgraph, self.limit)
+        call = Compiled(Followed(self.function, keys), self.backend, self.fullgraph, self._wanted)
         call.reasons, call.fallbacks, call._called = self.reasons, self.fallbacks, True
         call._changing = self._changing
         return call
 
     def _ready(
-        self, args: Any, kwargs: Any, refused: tuple[Bound, ...] = (), taken: Taken | None = None
-    ) -> _Ready | None:
+        self, args: Any, kwargs: Any, refused: tuple[Bound, ...] = (), taken: Taken | None = None,
+        suited: list[Bound] | None = None,
+    ) -> _Ready | None:  # fmt: skip
         """The program that a call can run, with its arrays and the tensors among the arguments."""
         taken = Taken() if taken is None else taken
-        for place, bound in enumerate(self._own):
+        shelf = self._shelf
+        for bound in shelf.suited(shelf.key(args, kwargs)) if suited is None else suited:
             leaves: list[Tensor] = []
             if bound in refused or not bound.matches(args, kwargs, leaves):
                 continue
             arrays = bound.fetch(leaves, taken.values) if taken.suits(bound, leaves) else None
             if arrays is not None:
-                if place:
+                if bound is not shelf.programs[0]:
                     self._prefer(bound)
                 return bound, arrays, leaves, taken
         taken.undo()
@@ -263,19 +253,20 @@ class Compiled:
 
     def _prefer(self, bound: Bound) -> None:
         """Try a program first from now on, once it was the right one twice in a row."""
+        self._shelf.use(bound)
         if self._latest is not bound:
             self._latest = bound
             return
         with self._lock:
-            if bound in self._own:
-                self._own.remove(bound)
-                self._own.insert(0, bound)
+            if bound in self._shelf.programs:
+                self._shelf.prefer(bound)
             self._shorten()
 
     def _shorten(self) -> None:
         """Give this object a class whose call tries the short way of the first program at once."""
-        longer = WATCHERS or not self._own or STANCE[0] == "force_eager"
-        fast = None if longer or self._own[0].captured.chances else self._own[0].fast
+        own = self._shelf.programs
+        longer = WATCHERS or not own or STANCE[0] == "force_eager"
+        fast = None if longer or own[0].captured.chances else own[0].fast
         if fast is None:
             self.__class__ = Compiled  # type: ignore[assignment]  # its own class but for the call
             return
@@ -283,10 +274,10 @@ class Compiled:
 
     def __deepcopy__(self, memo: Any) -> Compiled:
         function = copy.deepcopy(self.function, memo)
-        return Compiled(function, self.backend, self.fullgraph, self.limit)
+        return Compiled(function, self.backend, self.fullgraph, self._wanted)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.function, self.backend, self.fullgraph, self.limit)
+        return Compiled, (self.function, self.backend, self.fullgraph, self._wanted)
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         return self if owner is None else functools.partial(self, owner)
@@ -322,7 +313,7 @@ class Compiled:
 
     def _made(self, args: Any, kwargs: Any, refused: tuple[Bound, ...]) -> Any:
         """Trace a call and make a program of it, or say why there is none; the call's result."""
-        if self._leaves(args, kwargs):
+        if self._leaves(args, kwargs, bool(refused)):
             return self.function(*args, **kwargs)
         arguments, before = (pattern(args), pattern(kwargs)), modes()
         with rarely():
@@ -333,7 +324,8 @@ class Compiled:
             ready = self._ready(args, kwargs)
             if ready is not None:
                 return self._run(ready, args, kwargs)
-        self._changing.moved([x.places for x in self._own if x.fits(args, kwargs, before)])
+        alike = [x for x in self._shelf.programs if x.fits(args, kwargs, before)]
+        self._changing.moved([x.places for x in alike])
         kept = self._remembered(arguments)
         result, captured, _ = capture(
             self.function, args, kwargs, self._raises, kept.forms, self._changing
@@ -361,12 +353,17 @@ class Compiled:
         captured.say()
         return result
 
-    def _leaves(self, args: Any, kwargs: Any) -> bool:
-        """Whether a call is left eager: there are too many programs, or its text is a new one."""
-        if len(self.programs) >= self.limit:
-            self._say(_TOO_MANY.format(self.limit))
+    def _leaves(self, args: Any, kwargs: Any, refused: bool) -> bool:
+        """Whether a call is left eager: there are too many programs, or it is to come again."""
+        others = sum(one.kinds for one in self._shelves()[1:])
+        admitted = self._shelf.admits(args, kwargs, modes(), refused, others)
+        if admitted is False:
+            self._say(TOO_MANY.format(self.limit))
+        if not admitted:
+            self._say_waiting()
             return True
-        if self.fullgraph or not self._texts.hold_back(self._own, args, kwargs, modes()):
+        held = self._texts.hold_back
+        if self.fullgraph or not held(self._shelf.programs, args, kwargs, modes()):
             return False
         if all(why.reason != NEW for why in self.reasons):
             self.reasons.append(Uncompilable(NEW))
@@ -375,7 +372,7 @@ class Compiled:
     def _add(self, bound: Bound) -> None:
         """One program more, to be tried first."""
         bound.let_go()
-        self._own.insert(0, bound)
+        self._shelf.add(bound)
         self._shorten()
         LOG.info("%s: a program of %d ops for %s", _name(self.function),
                  len(bound.captured.graph), bound.arguments[0])  # fmt: skip
@@ -440,6 +437,10 @@ class Compiled:
             self._eager = str(why)
         self._say(f"runs eagerly: {why}")
 
+    def _say_waiting(self) -> None:
+        if self._shelf.waited == TOLD:
+            self._say(WAITING.format(len(self._shelf.programs)))
+
     def _say(self, text: str) -> None:
         if not self._warned:
             self._warned = True
@@ -453,8 +454,9 @@ class Compiled:
         `times`: also how long each kernel takes, beside the peak and the bandwidth of the machine.
         Copies of the programs with counters in them are made and run for it.
         """
+        sizes = [line for one in self._shelves() for line in one.told()]
         return Explanation(_name(self.function), self.backend, self.programs, self.reasons,
-                           self.fallbacks, times)  # fmt: skip
+                           self.fallbacks, times, sizes)  # fmt: skip
 
     def picture(self, limit: int = 60) -> Any:
         """The graph of the program last used as a drawing: `svg()`, `dot()`, `save(path)`.
@@ -495,4 +497,4 @@ def compile_callable(
     """A compiled stand-in for a function."""
     disabled = os.environ.get("RUSHLIGHT_COMPILE") == "0"
     chosen = "eager" if disabled else choose_backend(backend)
-    return Compiled(function, chosen, fullgraph, LIMIT if limit is None else limit)
+    return Compiled(function, chosen, fullgraph, limit)

@@ -24,7 +24,7 @@ from ..autograd.symbolic.expressions import (
     variable,
 )
 from ..autograd.symbolic.values import SymbolicError, wrap
-from ..compile.api import choose_backend
+from ..compile.backends import choose_backend
 from ..compile.middle.graph import Graph, Node
 from ..compile.reports.source import NumpyProgram, Source
 from ..compile.tracing.capture import Uncompilable, capture

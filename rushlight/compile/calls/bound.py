@@ -90,6 +90,13 @@ class Argument:
             and (not self.expecting or self.as_set(x))
         )  # fmt: skip
 
+    def fits_but_sizes(self, x: Any) -> bool:
+        """The same, whatever the sizes are."""
+        if type(x) is not self.kind or self.history == HOOKED or x._array.dtype != self.dtype:
+            return False
+        alike = len(x._array.shape) == len(self.shape) and history(x) == self.history
+        return alike and (not self.expecting or self.as_set(x))
+
     def __str__(self) -> str:
         grad = ", requires grad" if self.history else ""
         return f"{self.dtype}{list(self.shape)}{grad}"
@@ -219,6 +226,7 @@ class Bound:
         self._lock = fork_safe(self)
         self.runs = 0
         self.fast: Any = None  # the generated short way, where there is one
+        self.card: Any = None  # what the function's shelf knows of it
 
     def let_go(self) -> None:
         """Keep nothing alive of the call that it was made of."""
@@ -298,6 +306,10 @@ class Bound:
         if self._apart and overlapping([arrays[k] for k in self._apart], self._written):
             return None
         return arrays
+
+    def sized(self, *arrays: np.ndarray) -> bool:
+        """Whether inputs have the sizes that they had."""
+        return all(x.shape == form[0] for x, form in zip(arrays, self._forms))
 
     def _told_apart(self, leaves: Sequence[Tensor], count: int) -> bool:
         """Whether there are so many tensors among the arguments, none of them known by a name."""

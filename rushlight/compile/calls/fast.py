@@ -348,9 +348,10 @@ class _Writer:
         if self.words is None:
             return [f"{refused} {self.miss}"]
         names = {"right": self.switched.again, "holds": self.bound.holds, "renew": self.words.renew}
-        self.names.update(names)
+        self.names.update(names, sized=self.bound.sized)
         return [
-            refused, "    modes = right()",
+            refused, f"    if not sized({', '.join(self.fetched)}): {self.miss}",
+            "    modes = right()",
             f"    {refused.replace('not', 'not modes or not', 1)}",
             f"        if modes is None or not holds(): {self.miss}",
             "        renew()",

@@ -20,17 +20,19 @@ LOOPS = 6  # that are told, those that spare most
 class Explanation:
     """The programs of a compiled callable, their guards and kernels, and what stayed eager.
 
-    Printing it gives the whole text; the parts are attributes: `programs` (a dictionary each) and
-    `reasons` (sentences).
+    Printing it gives the whole text; the parts are attributes: `programs` (a dictionary each),
+    `reasons` and `sizes` (sentences).
     """
 
     def __init__(self, name: str, backend: str, bounds: Sequence[Bound], reasons: Sequence[Any],
-                 fallbacks: Sequence[BaseException], times: bool = False) -> None:  # fmt: skip
+                 fallbacks: Sequence[BaseException], times: bool = False,
+                 sizes: Sequence[str] = ()) -> None:  # fmt: skip
         self.name, self.backend = name, backend
         self.programs = [describe(bound) for bound in bounds]
         self.machine: dict[str, float] = {}  # of one core, and of memory
         if times:
             self._measure(bounds)
+        self.sizes = list(sizes)
         self.reasons = [str(reason) for reason in reasons]
         self.fallbacks = [f"{type(error).__name__}: {error}" for error in fallbacks]
 
@@ -52,6 +54,8 @@ class Explanation:
             lines += [f"  {line}" for line in _program(program)]
             if program.get("times"):
                 lines += [f"  {line}" for line in _times(program["times"], self.machine)]
+        if self.sizes:
+            lines += ["", "sizes:", *(f"  {line}" for line in self.sizes)]
         if self.reasons:
             lines += ["", "calls that ran eagerly:"]
             lines += [f"  {reason}" for reason in dict.fromkeys(self.reasons)]

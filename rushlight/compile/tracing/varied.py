@@ -1,8 +1,8 @@
 """Tensors that stand outside a call and are others from call to call: batches in variables.
 
 A closure that an optimiser calls reads its batch from where the loop put it. The first program is
-for the tensor that stood there. Once a call finds another one of the same form there, and nothing
-else changed, the next program reads whatever stands there.
+for the tensor that stood there. Once a call finds another one there, and nothing else changed, the
+next program reads whatever stands there, if it is of the same form.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def mark_of(place: Place) -> Mark:
 
 
 def exchanged(places: Iterable[Place]) -> Iterator[Mark]:
-    """The places, of those that do not hold, where another tensor of the same form stands now."""
+    """The places, of those that do not hold, where another tensor stands now, of whatever sizes."""
     for place in places:
         old = place.expected
         if place.kind in PLACES and _plain(old):
@@ -43,7 +43,7 @@ def _plain(x: Any) -> bool:
 
 def _form(x: Tensor) -> Any:
     array: Any = x._array
-    return array.shape, array.dtype, array.strides
+    return len(array.shape), array.dtype
 
 
 class Varied:
