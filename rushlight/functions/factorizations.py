@@ -171,7 +171,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     tensor([[0.5000],
             [0.2500]])
     """
-    check("linalg.lu_solve", LU, square=True)
+    check("torch.linalg.lu_solve", LU, square=True)
     _check_factors(LU, pivots, B)
     check_right("linalg.lu_solve", LU, B, left)
     if left:
@@ -349,8 +349,8 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
     return put(Eig(*f.eig(A, not A.dtype.is_complex)), out)
 
 
-def _check_eig(A: Tensor) -> None:
-    check("linalg.eig", A, square=True, types=False)
+def _check_eig(A: Tensor, name: str = "linalg.eig") -> None:
+    check(name, A, square=True, types=False)
     if A.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type_name(A.dtype)}")
     check_type("linalg.eig", A)
@@ -369,7 +369,7 @@ def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.linalg.eigvals(torch.diag(torch.tensor([2.0])))
     tensor([2.+0.j])
     """
-    _check_eig(A)
+    _check_eig(A, "linalg.eigvals")
     return put(f.eigvals(A, not A.dtype.is_complex), out)
 
 

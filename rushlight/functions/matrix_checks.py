@@ -46,7 +46,7 @@ _KERNELS = {
     "linalg.cholesky_ex": "cholesky_cpu", "linalg.svd": "linalg_svd_cpu",
     "linalg.svdvals": "linalg_svd_cpu", "linalg.cond": "linalg_svd_cpu",
     "linalg.eig": "linalg_eig_out_cpu", "linalg.qr": "geqrf_cpu",
-    "linalg.lu_solve": "linalg.lu_solve_cpu",
+    "torch.linalg.lu_solve": "linalg.lu_solve_cpu",
     "torch.linalg.householder_product": "orgqr_cpu", "ldl_factor": "ldl_factor_kernel_cpu",
 }  # fmt: skip
 # The same for whole numbers.

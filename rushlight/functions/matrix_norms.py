@@ -48,14 +48,24 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     if not x._array.ndim:  # torch lets dim be 0 or -1 for a single number
         dims = None
     order = float(ord)
-    places = range(x._array.ndim) if dims is None else dims
-    if (order < 0 or order == INF) and any(x._array.shape[i] == 0 for i in places):
-        kind = "inf" if order == INF else "-inf" if order == -INF else f"{ord:g}"
-        raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {kind} norm on an empty tensor because the"
-            " operation does not have an identity"
-        )
+    if (order < 0 or order == INF) and not x._array.size:
+        refuse_nothing(x, order, () if dims is None else (dim,) if isinstance(dim, int) else dim)
     return put(d.vector_norm(x, order, dims, bool(keepdim)), out)
+
+
+def refuse_nothing(x: Tensor, order: float, dims: Any) -> None:
+    """torch's errors for a norm along dimensions (all, if none is named) that are empty."""
+    said = f"linalg.vector_norm cannot compute the {order:g} norm on"
+    if not dims:
+        raise RuntimeError(
+            f"{said} an empty tensor because the operation does not have an identity"
+        )
+    for dim in dims:
+        if not x._array.shape[dim]:
+            raise RuntimeError(
+                f"{said} the dimension {dim}because this dimension is empty and the operation"
+                " does not have an identity"
+            )
 
 
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
@@ -76,6 +86,10 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
         raise RuntimeError(
             "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
         )
+    known = ("fro", "nuc") if isinstance(ord, str) else (1, -1, 2, -2, INF, -INF)
+    if ord not in known:
+        text = ord if isinstance(ord, str) else f"{ord:g}"
+        raise RuntimeError(f"linalg.matrix_norm: Order {text} not supported.")
     pair = [dim] if isinstance(dim, int) else [*dim]
     if len(pair) != 2:
         first = pair[0] if pair else ""
@@ -85,10 +99,6 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
         raise RuntimeError(
             f"linalg.matrix_norm: dims must be different. Got ({pair[0]}, {pair[1]})"
         )
-    known = ("fro", "nuc") if isinstance(ord, str) else (1, -1, 2, -2, INF, -INF)
-    if ord not in known:
-        text = ord if isinstance(ord, str) else f"{ord:g}"
-        raise RuntimeError(f"linalg.matrix_norm: Order {text} not supported.")
     if dtype is not None:
         A = s.cast(A, dtype)
     if ord == "fro":
@@ -148,7 +158,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
     ndim = A._array.ndim
     if dim is not None:
         pair = not isinstance(dim, int) and len(dim) == 2
-    elif ord is not None and not isinstance(ord, str) and ndim not in (1, 2):
+    elif ord is not None and ndim not in (1, 2):
         raise RuntimeError(
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got"
             f" {ndim}D."
@@ -174,6 +184,10 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     """
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
+    if not isinstance(p, str) and isinstance(A, Tensor) and A._array.ndim < 2:
+        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
+    if not isinstance(p, str) and isinstance(A, Tensor) and not A._array.size:
+        return put(wrap(np.zeros(A._array.shape[:-2], A._array.real.dtype)), out)
     if p in (None, 2, -2):
         check("linalg.svd", A)
         values = f.svd(A)[1]

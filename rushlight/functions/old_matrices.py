@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.dispatch import whole as one_node
-from ..core.errors import warn_once
+from ..core.errors import ShapeError, warn_once
 from ..core.tensor import Tensor
 from ..ops import linalg as ops
 from ..ops import structure as s
@@ -152,6 +152,9 @@ def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
         f"torch.chain_matmul is deprecated and {_LATER} Use torch.linalg.multi_dot instead, which"
         " accepts a list of two or more tensors rather than multiple parameters."
     )
+    for matrix in matrices:
+        if matrix._array.ndim != 2:
+            raise ShapeError(f"Tensor dimension is {matrix._array.ndim}, expected 2 instead.")
     if len(matrices) == 1:
         return matrices[0]
     return multi_dot(matrices, out=out)

@@ -181,11 +181,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
     left, right = _contracted(a, b, dims.tolist() if isinstance(dims, Tensor) else dims)
     for i, j in zip(left, right):
         m, n = a._array.shape[i], b._array.shape[j]
-        if m == 1 < n:
+        if m == n:
+            continue
+        if m == 1:
             b = r.sum(b, (j,), True)
-        elif n == 1 < m:
+        elif n == 1:
             a = r.sum(a, (i,), True)
-        elif m != n:
+        else:
             raise fail(
                 ShapeError,
                 f"contracted dimensions need to match, but first has size {m} in dim {i} and"
@@ -193,7 +195,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
             )
     if a.dtype is not b.dtype:
         raise DTypeError("both inputs should have same dtype")
-    return _out(_tensordot(a, b, left, right), out)
+    places = [i % a._array.ndim for i in left], [j % b._array.ndim for j in right]
+    return _out(_tensordot(a, b, *places), out)
 
 
 def _contracted(a: Tensor, b: Tensor, dims: Any) -> tuple[Sequence[int], Sequence[int]]:
@@ -206,7 +209,9 @@ def _contracted(a: Tensor, b: Tensor, dims: Any) -> tuple[Sequence[int], Sequenc
         left, right = ([*one] for one in dims)
         if len(left) != len(right):
             raise RuntimeError("both dimension lists should have same length")
-        return dimensions(left, ndim_a), dimensions(right, ndim_b)
+        for named, ndim in ((left, ndim_a), (right, ndim_b)):
+            dimensions(named, ndim)  # which says what is none
+        return left, right
     if not isinstance(dims, int):
         raise RuntimeError(
             "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]]"
@@ -216,7 +221,7 @@ def _contracted(a: Tensor, b: Tensor, dims: Any) -> tuple[Sequence[int], Sequenc
         raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
     if dims > min(ndim_a, ndim_b):
         raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-    return range(ndim_a - dims, ndim_a), range(dims)
+    return range(-dims, 0), range(dims)
 
 
 def _tensordot(a: Tensor, b: Tensor, left: Sequence[int], right: Sequence[int]) -> Tensor:

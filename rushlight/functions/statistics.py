@@ -27,6 +27,7 @@ from ..ops.linalg_factors import svd
 from ..ops.transcendental import conj, sqrt
 from .complex_parts import complex as from_parts
 from .complex_parts import imag, real
+from .matrix_norms import refuse_nothing
 from .reduction import dims_of, pick, same_kind
 from .reduction import put as _out
 from .results import named_result
@@ -338,6 +339,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Any = None
         )
     place = dimension(dim, ndim)
     dims = tuple(i for i in range(ndim) if i != place)
+    if p == inf and not input._array.size:
+        refuse_nothing(input, p, dims)
     return _out(m.renorm(input, float(p), dims, float(maxnorm)), out)
 
 

@@ -75,7 +75,7 @@ mul = elementwise(
 
 div = elementwise(
     "div", eval=np.true_divide, dtype="float", once=True, numbers="all",
-    partials=[lambda y, a, b: 1 / b, lambda y, a, b: -(a / b) / b], reads=DIVIDED,
+    partials=[quotients.inverse, lambda y, a, b: -(a / b) / b], reads=DIVIDED,
     lower=lambda s, x, y: s.div(x, y), doc="x / y as real numbers.",
 )  # fmt: skip
 

@@ -216,7 +216,7 @@ qr = general("linalg_qr", eval=lambda a: factor_kernels.qr(a, False), vjp=_qr_vj
 def _no_complete_vjp(g: Any, y: Any, a: Any) -> Any:
     raise fail(
         RuntimeError,
-        "The QR decomposition is not differentiable when mode='complete' and nrows > ncols",
+        "The QR decomposition is not differentiable when mode='complete' and nrows > ncols.",
     )
 
 
@@ -229,7 +229,7 @@ def _no_r_vjp(g: Any, y: Any, a: Any) -> Any:
     raise fail(
         RuntimeError,
         "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use"
-        " linalg.qr(A, mode='reduced') if you are going to require gradients through linalg.qr",
+        " linalg.qr(A, mode='reduced') if you are going to differentiate through linalg.qr.",
     )
 
 
