@@ -76,3 +76,60 @@ def test_code_that_tells_nothing_apart_is_one_program() -> None:
     for x, y in ((a, b), (b, a)):
         assert call(x, y).tolist() == [1.0, 1.0]
     assert len(call.programs) == 1 and not call.programs[0].captured.shared
+
+
+T = torch.ones(2)
+NAMED: dict[str, Any] = {"x": T}
+BATCHES: list[Any] = [{"x": T}, {"x": T}, NAMED]
+
+
+class Batch:
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+def of_dictionaries(d: Any, e: Any) -> Any:
+    return d["x"] * 2 if d is e else d["x"] * 3 + e["x"]
+
+
+def inside_a_list(d: Any, e: Any) -> Any:
+    both = [d, e]
+    return d["x"] * 2 if both[0] is both[1] else d["x"] * 3
+
+
+def of_a_named(d: Any, e: Any) -> Any:
+    return d["x"] * 2 if d is NAMED else e["x"] * (5 if e is BATCHES[2] else 3)
+
+
+def of_objects(d: Any, e: Any) -> Any:
+    return d.x * 2 if d is e else d.x * 3
+
+
+def of_empty_lists(d: Any, e: Any) -> Any:
+    return T * 2 if d is e else T * 3
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("first", range(0, 9, 2))
+def test_containers_that_hold_the_same(first: int, backend: str) -> None:
+    """Not even their tensors tell them apart: one object in two places is another call."""
+    for function, given in (
+        (of_dictionaries, BATCHES), (inside_a_list, BATCHES), (of_a_named, BATCHES),
+        (of_objects, [Batch(T), Batch(T), Batch(T)]), (of_empty_lists, [[], [], []]),
+        (of_empty_lists, [{}, {}, {}]),
+    ):  # fmt: skip
+        pairs = list(itertools.product(given, repeat=2))
+        pairs = pairs[first:] + pairs[:first]
+        call = torch.compile(function, backend=backend, recompile_limit=12)
+        for _ in range(2):
+            for d, e in pairs:
+                assert call(d, e).tolist() == function(d, e).tolist(), function.__name__
+
+
+def test_containers_of_every_call_have_one_program() -> None:
+    call = torch.compile(of_dictionaries, backend="numpy")
+    for _ in range(5):
+        batch = {"x": torch.ones(2)}
+        assert call(batch, {"x": torch.ones(2)}).tolist() == [4.0, 4.0]
+        assert call(batch, batch).tolist() == [2.0, 2.0]
+    assert len(call.programs) == 2

@@ -20,7 +20,7 @@ from ..tracing.required import Refused
 from ..tracing.results import Container, Result, alike, parts_of
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
-from ..tracing.telling import ALL
+from ..tracing.telling import ALL, told_apart
 from .apart import overlapping
 from .backward import output_entry
 from .guards import ABSENT, Place, checker, same, set_on
@@ -256,6 +256,7 @@ class Bound:
         return (
             self.fits(args, kwargs, modes(), leaves)
             and self.holds()
+            and self.captured.apart in (None, told_apart(args, kwargs, self.places))
             and all(
                 (owner_in(x, leaves)._grad is None) == (had is None) for x, had in self.presence
             )

@@ -99,7 +99,9 @@ class _Writer:
         """Whether the call is of the plain kind: tensors of its own in, new tensors out."""
         if self.native is None or self.bound.program.draws is None or self.bound.once:
             return False
-        if self.captured.shared or not self.captured.moves.simple(self.captured.graph.outputs):
+        if self.captured.shared or self.captured.apart:
+            return False
+        if not self.captured.moves.simple(self.captured.graph.outputs):
             return False
         if any(source.kind == "gradient" for source in self.captured.sources):
             return False

@@ -35,6 +35,7 @@ from ..tracing.moved import Moves, Spread
 from ..tracing.results import Result
 from ..tracing.schedules import Afterwards, number
 from ..tracing.sources import Source, owner_in
+from ..tracing.telling import tells, told_apart
 from .ambient import ambient
 from .digest import nodes_of
 from .given import walk_arguments
@@ -111,6 +112,8 @@ class Call:
         captured.moves = self._moves(entry["moves"])
         captured.required.graph = more[0] if more else None
         captured.places = self._places(sources)
+        if self._tells:
+            captured.apart = told_apart(self.args, self.kwargs, captured.places)
         program = native.NativeProgram(
             main, captured.writes, forms, frozen(captured), captured.late, main.name
         )
@@ -124,6 +127,7 @@ class Call:
         reach = Reach()
         reach.walk(self.function, "")
         walk_arguments(reach, self.args, self.kwargs)
+        self._tells = tells(reach.functions)
         if reach.opaque:
             raise Unclear(reach.opaque[0])
         afterwards = Afterwards(reach)

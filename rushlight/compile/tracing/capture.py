@@ -40,6 +40,7 @@ from .results import Container, Fields, Result, alike
 from .said import Fixed, say
 from .sources import NUMBERS, Held, Owner, Source
 from .spots import Changing, Here, Spot
+from .telling import tells, told_apart
 from .trace import PASSING, Tracer
 from .traced import TORN, covers
 from .varied import Varied
@@ -69,6 +70,7 @@ class Captured:
         self.joint: Joint | None = None
         self.required = Required((), ())
         self.asked: set[str] = set()  # attributes that the call may find missing
+        self.apart: Any = None  # which containers were one, where code may tell (`told_apart`)
         self.late: int | None = None  # the output that says whether the call was right at all
         self.later: Later | None = None  # what of the traced call is still to be computed
         self.left: list[Left] = []  # and where it goes
@@ -148,6 +150,8 @@ def capture(
     tracer.here.asks(tracer.conditions)
     if followed is not None:
         followed.noted(tracer.conditions)
+    if captured is not None and tells(reach.functions):
+        captured.apart = told_apart(args, kwargs, captured.places)
     if captured is None:
         _give_back(tracer)
         result, captured = values_in(result), Uncompilable(*(tracer.broken or ("", "")))
@@ -227,6 +231,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     result = result, changed.values, changed.told
     check_old(tracer)
     varied, give = Varied(tracer, reach), Given()
+    give.results.update((key, Result("same", value=x)) for key, x in changed.standing.items())
     given = list(_leaves(result))
     parts = give.parts = Parts(tracer, given)
     live = _live(tracer, given, parts)
@@ -313,9 +318,10 @@ def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
 
 def _results(tracer: Tracer, value: Any, give: Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
+    if id(value) in give.results:  # what stands in several places, perhaps
+        return give.results[id(value)]
     if isinstance(value, Tensor):
-        if id(value) not in give.results:  # which stands in several places, perhaps
-            give.results[id(value)] = _tensor(tracer, value, give)
+        give.results[id(value)] = _tensor(tracer, value, give)
         return give.results[id(value)]
     named = isinstance(value, tuple) and hasattr(type(value), "_fields")
     if type(value) in (tuple, list) or named:

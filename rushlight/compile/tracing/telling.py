@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dis
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import CodeType, FunctionType
+from typing import Any
+
+from ...core.tensor import Tensor
+from ..calls.guards import Place
+from ..calls.opened import met
 
 ALL = -1  # in the place of an argument: all tensors among them
 
@@ -25,3 +30,18 @@ def _tells(code: CodeType) -> bool:
             return True
         before = one.opname
     return any(_tells(x) for x in code.co_consts if isinstance(x, CodeType))
+
+
+def told_apart(args: Any, kwargs: Any, places: Sequence[Place]) -> list[tuple[int, int]]:
+    """Which containers among arguments are one, and which are known by a name.
+
+    Of each in turn: the first that is the same object, and the place where it stands (-1: none).
+    """
+    named = {id(one.expected): k for k, one in enumerate(places)}
+    first: dict[int, int] = {}
+    found = []
+    for part in (*args, *kwargs.values()):
+        for x, _ in met(part):
+            if not isinstance(x, Tensor):
+                found.append((first.setdefault(id(x), len(found)), named.get(id(x), -1)))
+    return found
