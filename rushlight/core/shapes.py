@@ -82,6 +82,11 @@ def sizes(arguments: Sequence[Any], missed: str = "") -> tuple[int, ...]:
     if not arguments and missed:
         name, argument = missed.split()
         raise TypeError(f'{name}() missing 1 required positional arguments: "{argument}"')
+    for one in arguments:
+        if type(one) is not int:
+            break
+    else:
+        return tuple(arguments)
     if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
         arguments = arguments[0]
     return tuple(map(as_index, arguments))
@@ -89,6 +94,14 @@ def sizes(arguments: Sequence[Any], missed: str = "") -> tuple[int, ...]:
 
 def target(arguments: Sequence[Any], numel: int) -> tuple[int, ...]:
     """What `reshape(2, -1)` and `reshape((2, -1))` ask of `numel` elements; torch's errors."""
+    total = 1
+    for size in arguments:
+        if type(size) is not int or size < 0:
+            break
+        total *= size
+    else:
+        if total == numel:
+            return tuple(arguments)
     if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
         arguments = arguments[0]
     total = 1
@@ -130,6 +143,8 @@ def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
 
 def dimension(dim: int, ndim: int) -> int:
     """`dim` counted from the front, checked as torch does (a 0-d tensor has dims -1 and 0)."""
+    if type(dim) is int and 0 <= dim < ndim:
+        return dim
     limit = ndim or 1
     if dim is True or dim is False:
         raise _no_dim(dim)
@@ -279,6 +294,8 @@ def also_axis(function: Any) -> Any:
 
     @wraps(function)
     def call(*args: Any, **named: Any) -> Any:
+        if not named:
+            return function(*args)
         if "axis" in named:
             named["dim"] = named.pop("axis")
         return function(*args, **named)

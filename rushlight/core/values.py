@@ -92,9 +92,10 @@ _UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
 
 def outside(numbers: Any, low: int, high: int) -> bool:
     """Whether some whole number is not in low..high-1; a program asks at every run."""
-    if STATE.tracer is not None:
-        STATE.tracer.within(noted(numbers), low, high)
-    given = settled(numbers)
+    tracer = STATE.tracer
+    if tracer is not None:
+        tracer.within(noted(numbers), low, high)
+    given = numbers if tracer is None and type(numbers) is np.ndarray else settled(numbers)
     if type(given) is np.ndarray and low == 0 and given.dtype.char == "l" and given.size:
         # one look instead of two: without its sign a negative number is larger than all others
         seen = (unrepeated(given) if 0 in given.strides else given).view(_UNSIGNED)

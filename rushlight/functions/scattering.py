@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _rank(shape: tuple[int, ...]) -> int:
+Sizes = tuple[int, ...]
+
+
+def _rank(shape: Sizes) -> int:
     return max(len(shape), 1)
 
 
@@ -47,9 +51,22 @@ def _differ(x: Tensor, other: Tensor) -> bool:
 
 
 def _long(name: str, index: Tensor) -> None:
-    kind = index._array.dtype
-    if kind.kind != "i" or kind.itemsize < 4:
+    if index._array.dtype.char not in "liq":
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+
+
+@lru_cache(256)
+def _gathers(shape: Sizes, place: int, wanted: Sizes) -> str:
+    """What torch says of an index of these sizes; nothing where they fit."""
+    if len(shape) != len(wanted) and _rank(shape) != _rank(wanted):
+        return "Index tensor must have the same number of dimensions as input tensor"
+    for i, n in enumerate(wanted):
+        if i != place and n > (shape[i] if shape else 1):
+            return (
+                f"Size does not match at dimension {i} expected index {list(wanted)} to be no"
+                f" larger than self {list(shape)} apart from dimension {place}"
+            )
+    return ""
 
 
 @also_axis
@@ -76,16 +93,12 @@ def gather(
         places = places.astype(np.int64)
         return _out(along.gather(input, place, places), out)
     _long("gather", index)
-    if len(shape) != places.ndim and _rank(shape) != _rank(places.shape):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    for i, n in enumerate(places.shape):
-        if i != place and n > (shape[i] if shape else 1):
-            raise RuntimeError(
-                f"Size does not match at dimension {i} expected index {list(places.shape)} to be no"
-                f" larger than self {list(shape)} apart from dimension {place}"
-            )
+    said = _gathers(shape, place, places.shape)
+    if said:
+        raise RuntimeError(said)
     _in_range("gather", places, place, shape[place] if shape else 1)
-    return _out(along.gather(input, place, places), out)
+    y = along.gather(input, place, places)
+    return y if out is None else _out(y, out)
 
 
 def _scatter_places(
@@ -98,21 +111,28 @@ def _scatter_places(
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if places.size == 0:
         return place, places.astype(np.int64)
-    if places.ndim != len(shape) and _rank(places.shape) != _rank(shape):
-        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
-    given = None if src is None else src._array.shape
-    if given is not None and places.ndim != len(given) and _rank(places.shape) != _rank(given):
-        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
-    for i, n in enumerate(places.shape):
+    said = _scatters(shape, place, places.shape, None if src is None else src._array.shape)
+    if said:
+        raise RuntimeError(said)
+    return place, _in_range(name, places, place, shape[place] if shape else 1)
+
+
+@lru_cache(256)
+def _scatters(shape: Sizes, place: int, wanted: Sizes, given: Sizes | None) -> str:
+    """What torch says of an index of these sizes and its source; nothing where they fit."""
+    if len(wanted) != len(shape) and _rank(wanted) != _rank(shape):
+        return "Index tensor must have the same number of dimensions as self tensor"
+    if given is not None and len(wanted) != len(given) and _rank(wanted) != _rank(given):
+        return "Index tensor must have the same number of dimensions as src tensor"
+    for i, n in enumerate(wanted):
         too_big = i != place and n > (shape[i] if shape else 1)
         if too_big or (given is not None and n > (given[i] if given else 1)):
             also = "" if given is None else f" and to be no larger size than src {list(given)}"
-            raise RuntimeError(
-                f"Expected index {list(places.shape)} to be no larger than self {list(shape)} apart"
+            return (
+                f"Expected index {list(wanted)} to be no larger than self {list(shape)} apart"
                 f" from dimension {place}{also}"
             )
-    size = shape[place] if shape else 1
-    return place, _in_range(name, places, place, size)
+    return ""
 
 
 def _reached(src: Tensor, places: np.ndarray) -> Tensor:
@@ -144,7 +164,8 @@ def scatter(
     if source is None:
         given = numbers.held(given, input._array.dtype)
         return _out(p.scatter_value(input, place, places, given), out)
-    return _out(p.scatter(input, source, place, places), out)
+    y = p.scatter(input, source, place, places)
+    return y if out is None else _out(y, out)
 
 
 def _combined(input: Tensor, place: int, places: np.ndarray, given: Any, reduce: str) -> Tensor:
@@ -166,7 +187,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any
     tensor([0., 2.])
     """
     place, places = _scatter_places("scatter", input, dim, index, src)
-    return _out(along.scatter_add(input, _reached(src, places), place, places), out)
+    y = along.scatter_add(input, _reached(src, places), place, places)
+    return y if out is None else _out(y, out)
 
 
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")

@@ -17,10 +17,10 @@ from .structure import reshape
 
 def copied(x: Any) -> np.ndarray:
     """A copy in row-major order; a number alone may have lost its array on the way."""
-    return x.copy() if type(x) is np.ndarray else np.array(x)
+    return x.copy() if type(x) is ndarray else np.array(x)
 
 
-_UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
+ndarray, _add_at = np.ndarray, np.add.at
 FEW = 512  # places so few that the number of calls is what counts
 
 
@@ -41,17 +41,14 @@ def _counted(n: int, before: int, behind: int) -> np.ndarray:
     return numbers
 
 
-def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray | None:
-    """The same as indices into the flattened array, or None where a place lies outside."""
+def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray:
+    """The same as indices into the flattened array; whoever takes places from users looks at them.
+
+    None is negative or too large, that is: such ones would count into the next row.
+    """
     wanted, count = places.shape, places.size
     if 0 in places.strides:
         places = unrepeated(places)
-    if places.dtype.char == "l":  # one look: without its sign a negative place is the largest
-        seen = places.view(_UNSIGNED)
-        if seen.item(seen.argmax()) >= shape[dim]:
-            return None
-    elif places.min() < 0 or places.max() >= shape[dim]:
-        return None
     few = count <= FEW * wanted[dim]
     step, others = (_steps if few else _steps.__wrapped__)(shape, dim, wanted)
     flat = (places if step == 1 else places * step) + others
@@ -73,9 +70,9 @@ def _steps(shape: Sequence[int], dim: int, wanted: Sequence[int]) -> tuple[int, 
 def _gather(x: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     if not x.ndim or not places.ndim or not places.size:
         return x.reshape(-1)[places]
-    flat = flat_places(x.shape, dim, places) if x.flags.c_contiguous else None
-    if flat is None:
+    if not x.flags.c_contiguous:
         return x[grid(places, dim)]
+    flat = flat_places(x.shape, dim, places)
     if flat.size <= FEW:
         return x.take(flat)
     return x.reshape(-1).take(flat, mode="wrap")  # in range, and the mode that checks copies twice
@@ -92,14 +89,11 @@ def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray
     y = copied(x)
     if not x.ndim or not places.ndim or not places.size:
         places, source = places.reshape(-1), source.reshape(-1)
-        np.add.at(y.reshape(-1), places, source[: places.size])
+        _add_at(y.reshape(-1), places, source[: places.size])
         return y
     source = corner(source, places)
-    flat = flat_places(x.shape, dim, places)
-    if flat is None:
-        np.add.at(y, grid(places, dim), source)
-    else:  # in one dimension `add.at` is seven times faster
-        np.add.at(y.reshape(-1), flat.reshape(-1), source.reshape(-1))
+    flat = flat_places(x.shape, dim, places)  # in one dimension `add.at` is seven times faster
+    _add_at(y.reshape(-1), flat.reshape(-1), source.reshape(-1))
     return y
 
 

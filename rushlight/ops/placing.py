@@ -13,7 +13,7 @@ from ..core.families import general, linear
 from ..core.heavy import heavy
 from ..core.numbers import number
 from .indexing import add_at, add_rows
-from .indexing_along import copied, corner, flat_places, gather, grid
+from .indexing_along import copied, corner, flat_places, gather
 from .reduce import sum as sum_of
 from .structure import (
     cast,
@@ -209,11 +209,9 @@ index_copy = general(
 
 def _scatter_value(x: np.ndarray, dim: int, places: np.ndarray, value: Any) -> np.ndarray:
     y, number = copied(x), np.asarray(value).astype(x.dtype)
-    flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
-    if flat is not None:
-        y.reshape(-1)[flat] = number
-    else:
-        y[grid(places, dim) if x.ndim else ...] = number
+    if places.size:
+        table = x.ndim and places.ndim
+        y.reshape(-1)[flat_places(x.shape, dim, places) if table else places] = number
     return y
 
 
@@ -226,13 +224,10 @@ scatter_value = general(
 
 def _scatter(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = copied(x)
-    flat = flat_places(x.shape, dim, places) if x.ndim and places.size else None
-    if flat is not None:
-        y.reshape(-1)[flat] = corner(source, places)
-    elif x.ndim:
-        y[grid(places, dim)] = corner(source, places)
+    if x.ndim and places.ndim and places.size:
+        y.reshape(-1)[flat_places(x.shape, dim, places)] = corner(source, places)
     elif places.size:
-        y[...] = source.reshape(-1)[-1]
+        y.reshape(-1)[places.reshape(-1)] = source.reshape(-1)[: places.size]
     return y
 
 

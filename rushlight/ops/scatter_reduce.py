@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.families import general
 from .elementwise import where
-from .indexing_along import flat_places, gather, grid, scatter_add
+from .indexing_along import copied, flat_places, gather, scatter_add
 from .placing import as_number, scatter_value
 
 COMBINE = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum,
@@ -32,23 +32,22 @@ def _neutral(kind: np.dtype, reduce: str) -> Any:
 def _combine(
     x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray, reduce: str, with_self: bool
 ) -> np.ndarray:
-    shape = x.shape
-    y = x.reshape(shape or (1,)).copy()
+    y = copied(x)
+    if not places.size:
+        return y
     places = places.reshape(places.shape or (1,))
     source = source.reshape(source.shape or (1,))[tuple(slice(n) for n in places.shape)]
-    key = grid(places, dim)
+    # in one dimension `at` is seven times faster
+    flat, at = y.reshape(-1), flat_places(x.shape or (1,), dim, places).reshape(-1)
     if not with_self:
-        y[key] = _neutral(y.dtype, reduce)
-    flat = flat_places(y.shape, dim, places) if places.size else None
-    at = key if flat is None else flat.reshape(-1)
-    shaped = (lambda a: a) if flat is None else lambda a: a.reshape(-1)  # seven times faster
-    COMBINE[reduce].at(shaped(y), at, shaped(source))
+        flat[at] = _neutral(y.dtype, reduce)
+    COMBINE[reduce].at(flat, at, source.reshape(-1))
     if reduce == "mean":
-        times = np.full(y.shape, int(with_self), np.int64)
-        np.add.at(shaped(times), at, 1)
-        times = np.maximum(times, 1)
+        times = np.full(flat.shape, int(with_self), np.int64)
+        np.add.at(times, at, 1)
+        times = np.maximum(times, 1).reshape(y.shape)
         y = y // times if y.dtype.kind in "iu" else y / times.astype(y.dtype)
-    return y.astype(x.dtype, copy=False).reshape(shape)
+    return y.astype(x.dtype, copy=False)
 
 
 def _product_vjp(g: Any, y: Any, x: Any, source: Any, *where_to: Any) -> tuple[Any, Any]:
