@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .tape import Entry
 
 EAGER_TYPES: set[type] = set()
+_reference = weakref.ref
 _sized = tuple.__new__  # a Size of what are sizes: its own constructor looks at each
 
 
@@ -201,13 +202,12 @@ def link_view(view: Tensor, source: Tensor) -> Tensor:
         return view
     views = base._views
     if views is None:
-        base._views = [weakref.ref(view)]
+        base._views = [_reference(view)]
+    elif views and views[-1]() is None:  # the last one is gone, as in a loop
+        views[-1] = _reference(view)
     else:
         count = len(views)
-        if views and views[-1]() is None:  # the last one is gone, as in a loop
-            views[-1] = weakref.ref(view)
-            return view
         if count & (count - 1) == 0 and count >= 8:
             views[:] = [ref for ref in views if ref() is not None]
-        views.append(weakref.ref(view))
+        views.append(_reference(view))
     return view

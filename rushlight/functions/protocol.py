@@ -43,8 +43,10 @@ def _one(self: Tensor) -> np.ndarray:
 
 def item(self: Tensor) -> Any:
     """The only element as a Python number."""
-    value = _one(self).item()
-    return value if self._array.dtype.kind != "V" or isinstance(value, float) else float(value)
+    array = self._array
+    plain = type(array) is np.ndarray and array.size == 1
+    value = array.item() if plain else _one(self).item()
+    return value if isinstance(value, float) or array.dtype.kind != "V" else float(value)
 
 
 def to_bool(self: Tensor) -> bool:

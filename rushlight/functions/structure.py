@@ -136,10 +136,13 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
             f" length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal"
             f" to len(dims) = {len(order)}",
         )
-    found = tuple([dimension(dim, ndim) for dim in order])
-    if len(set(found)) != ndim:
+    for dim in order:
+        if type(dim) is not int or not 0 <= dim < ndim:
+            order = tuple([dimension(dim, ndim) for dim in order])
+            break
+    if len(set(order)) != ndim:
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return s.permute(input, found)
+    return s.permute(input, order)
 
 
 def _listed(dims: Any) -> list[int]:
@@ -330,8 +333,9 @@ def _checked_list(tensors: Any, name: str) -> Sequence[Tensor]:
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
         )
     tensors = list(tensors)
-    for place, x in enumerate(tensors):
-        if not isinstance(x, Tensor):
+    for x in tensors:
+        if type(x) is not Tensor and not isinstance(x, Tensor):
+            place = next(i for i, one in enumerate(tensors) if one is x)
             raise TypeError(
                 f"expected Tensor as element {place} in argument 0, but got {type(x).__name__}"
             )
@@ -361,8 +365,8 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
     dim = dim if axis is None else axis
     place = 0 if sizes[0] == (0,) else dimension(dim, len(sizes[0]))
-    if not alike and len({(len(size), size[:place], size[place + 1 :]) for size in sizes}) > 1:
-        _same_but(used, place)
+    if not alike:
+        _same_but(used, sizes, place)
     if out is not None:
         refuse_sharing(out, *tensors)
         if not all(dtypes.can_cast(x.dtype, out.dtype) for x in tensors):
@@ -377,12 +381,16 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
 concat = concatenate = cat
 
 
-def _same_but(tensors: Sequence[Tensor], dim: int) -> None:
-    first = tensors[0]._array.shape
+def _same_but(tensors: Sequence[Tensor], sizes: Sequence[tuple[int, ...]], dim: int) -> None:
+    first = sizes[0]
+    ndim, before, behind = len(first), first[:dim], first[dim + 1 :]
+    for shape in sizes:
+        if shape[:dim] != before or shape[dim + 1 :] != behind or len(shape) != ndim:
+            break
+    else:
+        return
     for place, x in enumerate(tensors):
         shape = x._array.shape
-        if shape == first:
-            continue
         if len(shape) != len(first):
             raise fail(
                 ShapeError,
@@ -412,8 +420,9 @@ def stack(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> T
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0]._array.shape
-    for place, x in enumerate(tensors):
+    for x in tensors:
         if x._array.shape != first:
+            place = next(i for i, one in enumerate(tensors) if one is x)
             raise fail(
                 ShapeError,
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..core.dispatch import LATE
 from ..core.errors import ShapeError, fail, say_what_is_discarded
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
-from ..core.memory import dense_like, lined
+from ..core.memory import LARGE, dense_like, lined
 from ..core.numbers import cast_of, lower
 from ..core.state import WATCHED
 from ..core.tape import PARAMS, PARENTS, shape_of
@@ -134,12 +135,17 @@ transpose = view(
 t = view("t", eval=lambda x: x.T, adjoint=lambda g, x: t(g), doc="The transpose of a matrix.")
 
 
+@lru_cache(256)
+def _steps(old: Shape, strides: Shape, shape: Shape) -> Shape:
+    """The strides of an array that is expanded to a shape."""
+    extra = len(shape) - len(old)
+    moves = zip(shape[extra:], old, strides)
+    return (*(0,) * extra, *[step if n == have else 0 for n, have, step in moves])
+
+
 def _expand(x: np.ndarray, shape: Shape) -> np.ndarray:
-    if x.flags.c_contiguous and x.dtype.char in "fdlB?" and x.size:
-        old, extra = x.shape, len(shape) - x.ndim
-        moves = zip(shape[extra:], old, x.strides)
-        strides = (*(0,) * extra, *[step if n == have else 0 for n, have, step in moves])
-        return np.ndarray(shape, x.dtype, x, 0, strides)
+    if x.flags.c_contiguous and x.dtype.char in "fdlB?" and x.size and type(shape) is tuple:
+        return np.ndarray(shape, x.dtype, x, 0, _steps(x.shape, x.strides, shape))
     y = np.broadcast_to(x, shape)
     if x.flags.writeable:
         y.flags.writeable = True  # as torch: overlapping, and the caller's business
@@ -252,10 +258,8 @@ def _strided(
 
 def flat_memory(x: np.ndarray) -> np.ndarray:
     """The elements from x's first to its last in memory, as one dimension."""
-    length = (
-        1 + sum((n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides)) if x.size else 0
-    )
-    return dtypes.laid(x, (length,), (x.itemsize,))
+    spans = [(n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides)]
+    return dtypes.laid(x, (1 + sum(spans) if x.size else 0,), (x.itemsize,))
 
 
 strided_view = view(
@@ -322,19 +326,21 @@ def row_major(y: Any) -> Any:
     return y if y.ndim < 2 or y.flags.c_contiguous else np.ascontiguousarray(y)
 
 
-def _joined(y: np.ndarray) -> np.ndarray:
-    """A joined result in row-major order, or with channels last where all parts have them so."""
-    if y.ndim < 2 or y.flags.c_contiguous:
-        return y
-    return y if y.ndim > 3 and np.moveaxis(y, 1, -1).flags.c_contiguous else y.copy(order="C")
-
-
 # NumPy's public functions first ask all operands whether they have an `__array_function__`
 _concatenate: Any = getattr(np.concatenate, "_implementation", np.concatenate)
 
 
-def _bytes(xs: Sequence[np.ndarray]) -> int:
-    return sum([x.nbytes for x in xs])
+def _concatenated(xs: Sequence[np.ndarray], dim: int) -> np.ndarray:
+    size = sum([x.nbytes for x in xs])
+    return _concatenate(xs, dim) if size < LARGE else lined(size, _concatenate, xs, dim)
+
+
+def _join(xs: Sequence[np.ndarray], dim: int, widths: Shape) -> np.ndarray:
+    """In row-major order, or with channels last where all parts have them so."""
+    y = _concatenated(xs, dim)
+    if y.flags.c_contiguous or (y.ndim > 3 and np.moveaxis(y, 1, -1).flags.c_contiguous):
+        return y
+    return y.copy(order="C")
 
 
 def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tuple[Any, ...]:
@@ -346,20 +352,19 @@ def _cat_vjp(g: Any, y: Any, xs: Sequence[Any], dim: int, widths: Shape) -> tupl
 
 
 join = general(
-    "cat", eval=lambda xs, dim, widths: _joined(lined(_bytes(xs), _concatenate, xs, dim)),
-    arity=None, vjp=_cat_vjp, dtype="promote", doc="Tensors one after another along a dimension.",
+    "cat", eval=_join, arity=None, vjp=_cat_vjp, dtype="promote",
+    doc="Tensors one after another along a dimension.",
 )  # fmt: skip
 
 
 def _stacked(xs: Sequence[np.ndarray], dim: int) -> np.ndarray:
     dim %= xs[0].ndim + 1
-    key = (*(slice(None),) * dim, None)
-    return row_major(lined(_bytes(xs), _concatenate, [x[key] for x in xs], dim))
+    key = _along(dim, None) if dim else None
+    return row_major(_concatenated([x[key] for x in xs], dim))
 
 
 stack = general(
-    "stack", eval=_stacked, arity=None,
-    dtype="promote",
+    "stack", eval=_stacked, arity=None, dtype="promote",
     vjp=lambda g, y, xs, dim: tuple(
         None if x is None else select(g, dim, i) for i, x in enumerate(xs)
     ),
@@ -386,9 +391,15 @@ select = view("select", eval=_select,
               doc="One index of one dimension.")  # fmt: skip
 
 
-def _parts(x: np.ndarray, dim: int, lengths: Shape) -> tuple[np.ndarray, ...]:
+@lru_cache(256)
+def _cuts(dim: int, lengths: Shape) -> list[tuple[Any, ...]]:
+    """The keys of parts that follow one another along a dimension."""
     before, start = (slice(None),) * dim, 0
-    return tuple([x[(*before, slice(start, start := start + n))] for n in lengths])
+    return [(*before, slice(start, start := start + n)) for n in lengths]
+
+
+def _parts(x: np.ndarray, dim: int, lengths: Shape) -> tuple[np.ndarray, ...]:
+    return tuple([x[key] for key in _cuts(dim, lengths)])
 
 
 def _split(name: str) -> Any:
@@ -454,10 +465,8 @@ def _part_node(entry: Any) -> str:
 part = view("part", eval=lambda x, key: x[key], adjoint=lambda g, x, key: place(g, x.shape, key),
             node=_part_node, doc="A basic-indexed part (slices, integers, None, ...).")  # fmt: skip
 
-flip = linear(
-    "flip", eval=lambda x, dims: np.flip(x, dims).copy(),
-    adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.",
-)  # fmt: skip
+flip = linear("flip", adjoint=lambda g, x, dims: flip(g, dims), doc="Reversed along dimensions.",
+              eval=lambda x, dims: np.flip(x, dims).copy())  # fmt: skip
 
 
 def _roll(x: np.ndarray, shifts: Any, dims: Any) -> np.ndarray:
