@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import heavy
-from .numbers import anywhere
+from .numbers import anywhere, number
 
 Words = Array = np.ndarray
 
@@ -116,7 +116,7 @@ def _limit64(p: float) -> tuple[int, Array, Array]:
 def modulo(words: Array, span: int) -> Array:
     """`words % span`; NumPy's division by a scalar is vectorised, its remainder is not."""
     if words.size <= FEW:
-        return np.remainder(words, np.array(span, words.dtype))
+        return np.remainder(words, number(span, words.dtype))
     if span & (span - 1) == 0:
         return words & words.dtype.type(span - 1)
     whole = words // words.dtype.type(span)

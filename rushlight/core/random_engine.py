@@ -112,9 +112,7 @@ class Engine(Stream):
         if plain and out is None and type(shape) is tuple:  # whole rows are soon done
             count = math.prod(shape)
             if 16 <= count <= _FEW_ROWS and count % 16 == 0:
-                values = self.block_normals(count)
-                if values is not None:
-                    return values.reshape(shape)
+                return self.block_normals(count).reshape(shape)
         elif (
             out is not None and out.dtype is _FLOAT32 and out.size >= 16 and std >= 0
             and out.flags.c_contiguous
@@ -142,8 +140,7 @@ class Engine(Stream):
         double = kind == "double"
         if count <= _FEW_ROWS and count % 16 == 0 and not double:
             found = self.block_normals(count)
-            if found is not None:
-                return found if (mean, std) == (0.0, 1.0) else draws.affine(found, std, mean)
+            return found if (mean, std) == (0.0, 1.0) else draws.affine(found, std, mean)
         uniforms = self.doubles if double else self.singles
         transform = draws.box_muller64 if double else draws.box_muller32
         ragged = count % 16
@@ -266,7 +263,7 @@ class Engine(Stream):
         span, count = high - low, math.prod(shape)
         if not (0 < span < 1 << 28 and -_WIDE <= low <= _WIDE):
             return None
-        values = draws.modulo(self.words(count), span).astype(np.int64)
+        values = draws.modulo(self.words(count), span).astype(_INT64)
         if low:
             values += low
         return values.reshape(shape)
@@ -307,8 +304,8 @@ class Engine(Stream):
             return self._randperm_large(n).astype(dtype, copy=False)
         if n <= draws.FEW:
             few = list(range(n))
-            for i, word in enumerate(self.words(n - 1).tolist()):
-                j = i + word % (n - i)
+            for i, rest, word in zip(range(n), range(n, 1, -1), self.words(n - 1).tolist()):
+                j = i + word % rest
                 few[i], few[j] = few[j], few[i]
             return np.array(few, dtype)
         partners = np.arange(n)

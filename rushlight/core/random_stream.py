@@ -220,20 +220,24 @@ class Stream:
             for high, low in zip(words[0::2], words[1::2])
         ]
 
-    def block_normals(self, count: int) -> Array | None:
-        """Standard float32 normals for whole rows of 16 words, if they lie in one block.
+    def block_normals(self, count: int) -> Array:
+        """Standard float32 normals for a few whole rows of 16 words, less than a block.
 
-        All rows that are left in the block are computed at once and kept for the next calls: the
+        All rows up to the end of a block are computed at once and kept for the next calls: the
         work on few numbers is in the calls, not in the numbers.
         """
-        found = self._within(count)
-        if found is None:
-            return None
-        block, start = found
+        head = None
+        with self._lock:
+            block, start = self._block, self._next
+            if start + count > _BLOCK:  # the places of words of the block before are negative
+                head, start = block[start:], start - _BLOCK
+                block = self._block = self._blocks(1)
+                self._fresh = False
+            self._next = start + count
         kept, first, values = self._rows
         if kept is not block or start < first or (start - first) % 16:
-            first, rest = start, (_BLOCK - start) // 16 * 16
-            values = draws.unit32(block[start : start + rest])
+            words = block[start:] if head is None else np.concatenate([head, block])
+            first, values = start, draws.unit32(words[: words.size // 16 * 16])
             draws.box_muller32(values, 0.0, 1.0)
             self._rows = block, first, values
         return values[start - first : start - first + count].copy()

@@ -6,11 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rushlight as rl
-from rushlight.core.random_draws import unit32, unit64
+from rushlight.core.random_draws import box_muller32, unit32, unit64
 from rushlight.core.random_engine import Engine
 
 DRAWS = st.lists(
-    st.tuples(st.sampled_from(["words", "singles", "doubles", "normals"]), st.integers(1, 150)),
+    st.tuples(
+        st.sampled_from(["words", "singles", "doubles", "normals", "rows"]), st.integers(1, 150)
+    ),
     max_size=30,
 )
 
@@ -23,12 +25,18 @@ def straight(engine, kind, count):
         return unit32(engine.words(count))
     if kind == "doubles":
         return unit64(engine.words(2 * count))
+    if kind == "rows":
+        found = unit32(engine.words(16 * (1 + count % 16)))
+        box_muller32(found, 0.0, 1.0)
+        return found
     return engine.normal(16, np.float64, 0.5, 2.0)
 
 
 def drawn(engine, kind, count):
     if kind == "normals":
         return engine.normal(16, np.float64, 0.5, 2.0)
+    if kind == "rows":  # of 16 normals, some of which have words of two blocks
+        return engine.normal((16 * (1 + count % 16),))
     return getattr(engine, kind)(count)
 
 
