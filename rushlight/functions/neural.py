@@ -36,6 +36,7 @@ from ..core.values import Value, outside, refuses, settled, some
 from ..ops import contract
 from ..ops import structure as s
 from ..ops.contract import c_name
+from ..ops.distance import pair_norms
 from ..ops.elementwise import where
 from ..ops.fused import softmax as soft
 from ..ops.fused.activations import (
@@ -202,6 +203,12 @@ def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
 def has_derivative(x: Tensor) -> bool:
     """Whether what is computed from a tensor may be differentiated, backwards or forwards."""
     return (STATE.grad and x._entry is not None) or inplace.is_value(x)
+
+
+def turned(x: Tensor) -> Tensor:
+    """x with its last two dimensions exchanged."""
+    ndim = x._array.ndim
+    return s.transpose(x, ndim - 2, ndim - 1)
 
 
 def type_name(x: Tensor) -> str:

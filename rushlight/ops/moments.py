@@ -74,7 +74,8 @@ def _deviation_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: 
 
 def _deviation(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
     y = np.sqrt(_variance(x, dims, correction, keep))
-    if x.dtype.char in "fF" and anywhere(np.isinf(y)):  # the squares were too large
+    if x.dtype.char in "fF" and y.size and not y.item(y.argmax()) < inf and anywhere(np.isinf(y)):
+        # the squares were too large
         y = np.sqrt(_variance(x.astype(_WIDER[x.dtype.char]), dims, correction, keep))
         y = y.astype(np.float32)
     return y

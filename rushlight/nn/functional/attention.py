@@ -119,7 +119,7 @@ def scaled_dot_product_attention(
         )
         return _laid_as_query(y.to(kind), query, key, value, attn_mask)
     # (*, L, E) @ (*, E, S) -> (*, L, S)
-    scores = (query * scale) @ key.transpose(-2, -1)
+    scores = (query * scale) @ n.turned(key)
     hidden = None
     if is_causal:
         scores = _past_alone(scores)

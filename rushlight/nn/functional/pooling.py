@@ -192,6 +192,18 @@ def usual(
     return sound(dims, kernel, stride, padding, dilation)
 
 
+@lru_cache(512)
+def _planned(
+    dims: int, shape: Sizes, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
+) -> Any:
+    """The windows' numbers and how many fit, found once; None where a check speaks."""
+    numbers = sound(dims, kernel, stride, padding, dilation)
+    if numbers is None or len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
+        return None
+    out = fitting(shape[-dims:], numbers, ceil_mode)
+    return None if min(out) < 1 else (*numbers, out)
+
+
 def _max_numbers(
     dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
     line: bool,
@@ -218,11 +230,14 @@ def _max_pool(
     dims: int, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
     ceil_mode: bool, indices: bool,
 ) -> Any:  # fmt: skip
-    line = dims == 1 and not indices
-    at = usual(dims, input, kernel_size, stride, padding, dilation)
+    at, step = None, kernel_size if stride is None else stride
+    if type(kernel_size) is type(step) is type(padding) is type(dilation) is int:
+        shape = input._array.shape
+        at = _planned(dims, shape, kernel_size, step, padding, dilation, bool(ceil_mode))
     if at is None:
+        line = dims == 1 and not indices
         at = _max_numbers(dims, input, kernel_size, stride, padding, dilation, line)
-    at = (*at, out_sizes(input, at, ceil_mode, line))
+        at = (*at, out_sizes(input, at, ceil_mode, line))
     whole = input._array.ndim == dims + 2
     batch = input if whole else input.unsqueeze(0)
     if not indices and not n.has_derivative(input):
@@ -230,6 +245,8 @@ def _max_pool(
         return y if whole else n.whole(y.squeeze(0), _MAX_NODES[dims])
     if not indices:
         y = n.max_pool.first(batch, *at)
+        if whole and dims == 2:  # the op's own name
+            return y
         return n.whole(y if whole else y.squeeze(0), _MAX_NODES[dims])
     y, code = n.max_pool(batch, *at)
     y = n.whole(y if whole else y.squeeze(0), _MAX_NODES[dims])
@@ -276,6 +293,11 @@ def max_pool3d(
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """The largest value of each window of (N, C, D, H, W).
+
+    Args: stride, the kernel's size by default; return_indices: also places in each flat volume.
+    Shapes: (N, C, D, H, W) or (C, D, H, W). Raises: RuntimeError for a padding over half the
+        kernel.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.max_pool3d(torch.arange(8.0).view(1, 2, 2, 2), 2)

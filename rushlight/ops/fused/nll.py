@@ -112,7 +112,10 @@ def _nll(x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction:
     labels, counts = _checked(labels, x.shape[1], ignore)
     wide = None if weight is None else widened(weight)
     flat = _flat(x, labels)
-    rows = np.negative(widened(x[_key(labels)] if flat is None else x.take(flat)))
+    rows = widened(x[_key(labels)] if flat is None else x.take(flat))
+    if reduction != "none" and counts is wide is None:  # one number is negated sooner
+        return np.asarray(0.0 - _reduced(rows, None, labels, reduction), x.dtype)
+    rows = np.negative(rows)
     found = _reduced(rows, _factors(labels, counts, wide, rows), labels, reduction)
     return np.asarray(found, x.dtype)
 
