@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import ndarray
+from numpy import ndarray, triu_indices
 
 from ..core.overrides import OPS
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from ..ops.contract import matmul
+from ..ops.placing import index_select
 from .batched import RULES, SILENT, Operand, aligned, sample_ndim, whole
 from .batching_shapes import rule
 
@@ -65,6 +66,15 @@ def _leading(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     if len(operands) > 1 and prim.name in ("block_triangle", "cdist"):
         operands = [(whole(one, size), True) for one in operands]
     return OPS[prim.name](*(aligned(one, ndim) for one in operands), *params)
+
+
+@rule("pdist")
+def _pair_norms(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    """Of the differences of all pairs of each sample's rows."""
+    ((x, _),) = operands
+    first, second = triu_indices(x._array.shape[1], 1)
+    gap = index_select(x, 1, first) - index_select(x, 1, second)
+    return OPS["linalg_vector_norm"](gap, *params, (2,), False)
 
 
 # --- ops on (images, channels, ...): the batch joins the images

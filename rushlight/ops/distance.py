@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
+from ..core import heavy
 from ..core.dtypes import COMPLEX_CODES
 from ..core.families import general
 from .contract import matmul
 from .elementwise import abs as absolute
 from .elementwise import pow as power
 from .elementwise import sgn, where
+from .placing import index_select, spread_rows
 from .reduce import Dims, kept
 from .reduce import sum as sum_of
 from .structure import expand, reshape, row_major, transpose
@@ -70,8 +73,34 @@ vector_norm = general(
 _FEW = 25
 
 
+NATIVE = heavy.Pieces("distances")
+_PAYS = 1 << 15  # differences from which on native code is used
+_FEW_SUMMED = 128  # columns that NumPy sums without halves
+_FEW_DOTTED = {"f": 32, "d": 16}  # columns that BLAS adds one after the other, as float64
+_AT_ONCE = 1 << 15  # differences that stay in the cache
+
+
+def _natively(way: str, a: np.ndarray, b: np.ndarray, behind: bool) -> np.ndarray | None:
+    """The norms of a[i] - b[j] by native code, of all j or of those behind i; None without it."""
+    (rows, columns), others, kind = a.shape, len(b), a.dtype
+    count = rows * (rows - 1) // 2 if behind else rows * others
+    few = _FEW_DOTTED.get(kind.char, 0) if way == "dots" else _FEW_SUMMED + 1
+    plain = type(a) is type(b) is np.ndarray and kind == b.dtype and kind.char in "fd"
+    if count * columns < _PAYS or not plain or columns >= few or (found := NATIVE.found) is None:
+        return None
+    a, turned, y = np.ascontiguousarray(a), np.ascontiguousarray(b.T), np.empty(count, kind)
+    arrays = [one.ctypes.data for one in (a, turned, y)]
+    found.get(f"{way}_{kind.char}")(*arrays, rows, others, columns, int(behind))
+    return y if behind else y.reshape(rows, others)
+
+
 def _distances(a: np.ndarray, b: np.ndarray, by_product: bool) -> np.ndarray:
     if not by_product:
+        # sums of differences in another order of memory are taken in that order
+        plain = a.ndim == b.ndim == 2 and a.flags.c_contiguous and b.flags.c_contiguous
+        y = _natively("squares", a, b, False) if plain else None
+        if y is not None:
+            return y
         gap = a[..., :, None, :] - b[..., None, :, :]
         return np.sqrt(np.add.reduce(gap * gap, -1))
     squares = np.add.reduce(a * a, -1)[..., :, None] + np.add.reduce(b * b, -1)[..., None, :]
@@ -98,3 +127,49 @@ def use_product(mode: str, rows: int, columns: int) -> bool:
     if mode == "use_mm_for_euclid_dist":
         return True
     return mode == "use_mm_for_euclid_dist_if_necessary" and (rows > _FEW or columns > _FEW)
+
+
+def _pairs(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the rows of each pair, the first before the second."""
+    return (_few_pairs if rows <= 64 else _few_pairs.__wrapped__)(rows)
+
+
+@functools.lru_cache(65)
+def _few_pairs(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    numbers = np.arange(rows)
+    first, second = (numbers[:, None] < numbers).nonzero()
+    return first, second
+
+
+_PAIR_WAYS = {1.0: "sums", 2.0: "dots", np.inf: "largest"}
+
+
+def _pair_norms(x: np.ndarray, order: float) -> np.ndarray:
+    rows, columns = x.shape
+    way = _PAIR_WAYS.get(order)
+    y = _natively(way, x, x, True) if way else None
+    if y is not None:
+        return y
+    first, second = _pairs(rows)
+    step = _AT_ONCE // max(columns, 1)
+    if len(first) <= 2 * step or not step:
+        return _vector_norm(x.take(first, 0) - x.take(second, 0), order, (1,), False)
+    y = np.empty(len(first), x.dtype)
+    ends = [*range(step, len(first) - step, step), len(first)]  # no part is short
+    for start, end in zip([0, *ends], ends):
+        gap = x.take(first[start:end], 0) - x.take(second[start:end], 0)
+        y[start:end] = _vector_norm(gap, order, (1,), False)
+    return y
+
+
+def _pair_norms_vjp(g: Any, y: Any, x: Any, order: float) -> Any:
+    first, second = _pairs(x.shape[0])
+    gap = index_select(x, 0, first) - index_select(x, 0, second)
+    back = _vector_norm_vjp(g, y, gap, order, (1,), False)
+    return spread_rows(back, x.shape, 0, first) - spread_rows(back, x.shape, 0, second)
+
+
+pair_norms = general(
+    "pdist", eval=_pair_norms, vjp=_pair_norms_vjp, reads="xy", node="PdistBackward0",
+    doc="The p-norms of the differences of all pairs of rows of a matrix.",
+)  # fmt: skip

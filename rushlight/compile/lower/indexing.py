@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.indexing_along import grid
+from .reduce import norm
 from .value import INT64, NotNative, Value
 
 _LONG = 1 << 16  # elements of which a table of sources is worth keeping
@@ -277,6 +278,13 @@ def _index_select(s: Any, x: Any, dim: int, index: Any) -> Any:
     return s.take(x, wrapped(s, index, x.shape[dim]), dim) if x.ndim else x
 
 
+def _pair_norms(s: Any, x: Any, order: float) -> Any:
+    """Of the differences of all pairs of rows."""
+    first, second = np.triu_indices(x.shape[0], 1)
+    gap = s.sub(_index_select(s, x, 0, first), _index_select(s, x, 0, second))
+    return norm(s, gap, order, (1,), False)
+
+
 def _spread_rows(s: Any, g: Any, shape: Any, dim: int, index: Any) -> Any:
     if not shape:
         return s.reshape(g, ())
@@ -398,6 +406,7 @@ TABLE: dict[str, Any] = {
     "index": _index, "add_at": _add_at, "index_put": _index_put, "gather": _gather,
     "spread_along": _spread_along, "scatter_add": _scatter_add, "scatter_value": _scatter_value,
     "scatter": _scatter, "index_select": _index_select, "spread_rows": _spread_rows,
+    "pdist": _pair_norms,
     "index_add": _index_add, "index_fill": _index_fill,
     "index_fill_tensor": lambda s, x, value, dim, index: _index_fill(s, x, dim, index, value),
     "index_copy": _index_copy, "take": _take, "put": _put,

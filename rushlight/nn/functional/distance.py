@@ -58,7 +58,6 @@ def pairwise_distance(
     return n.named((x1 - x2 + eps).norm(p, -1, keepdim=keepdim), "NormBackward1")
 
 
-@n.goes_by("PdistBackward0")
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm between every two rows of a matrix, as one vector: (N (N - 1) / 2).
 
@@ -70,9 +69,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     n.refuse(input, "bool int uint8 complex", "pdist only supports floating-point dtypes")
     n.refuse(input, "float16 bfloat16", "pdist")
-    rows = input.shape[0]
-    first, second = rl.triu_indices(rows, rows, 1)
-    return (input[first] - input[second]).norm(p, -1)
+    return n.pair_norms(input, float(p))
 
 
 def cosine_embedding_loss(
