@@ -305,6 +305,8 @@ class _Fusion:
         if writer is None or first is not node or node.op == "empty":
             return False
         readers = [self.home[root.node] for root in self.readers.get(old, ())]
+        if readers and node.op == "draw":  # which runs first
+            return False
         if any(self.before[group.number] >> writer.number & 1 for group in readers):
             return False
         if writer in readers and not in_place(writer, self.roots[node], old, self.gemm):
