@@ -66,6 +66,25 @@ class Layout(NamedTuple):
             found += x.__dict__.values()
         return found + [in_slot(member, x) for member in self.slots]
 
+    def made(self, kind: type, keys: Any, parts: list[Any]) -> Any:
+        """An object of a class with these keys and parts, made as a copy is: no code of it runs."""
+        base: Any = self.base
+        root = types.SimpleNamespace if issubclass(kind, types.SimpleNamespace) else base
+        made, (items, names), rest = root.__new__(kind), keys, iter(parts)
+        if isinstance(made, list):
+            list.extend(made, [next(rest) for _ in range(items)])
+        elif items is not None:
+            for key in items:
+                base.__setitem__(made, key, next(rest))
+        if isinstance(made, defaultdict):
+            made.default_factory = next(rest)
+        if self.table:
+            made.__dict__.update([(name, next(rest)) for name in names])
+        for member, part in zip(self.slots, rest):
+            if part is not ABSENT:
+                member.__set__(made, part)
+        return made
+
 
 def in_slot(member: Any, x: Any) -> Any:
     """What stands in an object's slot."""

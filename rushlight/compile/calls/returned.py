@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..tracing.results import Container, Fields, Result, parts_of
+from ..tracing.results import Container, Fields, Made, Result, parts_of
 from .guards import same
 from .opened import Opened
 
@@ -27,8 +27,8 @@ def _objects(wanted: Any) -> Iterator[Opened]:
         yield from _objects(part)
 
 
-def _made(template: Any) -> Iterator[Fields]:
-    if isinstance(template, Fields):
+def _made(template: Any) -> Iterator[Container]:
+    if isinstance(template, (Fields, Made)):
         yield template
     if type(template) is not Result:
         for part in _parts(template):
@@ -48,6 +48,9 @@ def _is_that(template: Any, wanted: Any) -> bool:
             return same(template.value, wanted)
         return template.kind == "argument"
     if type(wanted) is Opened:
+        if isinstance(template, Made):
+            alike = template.kind is wanted.kind and template.context[1] == wanted.keys
+            return alike and all(map(_is_that, template.parts, wanted.parts))
         if not isinstance(template, Fields) or template.kind is not wanted.kind:
             return False
         names = [*(wanted.keys[1] or ()), *(member.__name__ for member in wanted.how.slots)]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any
 
 from ...core import trees
@@ -18,7 +19,8 @@ from ...core.dispatch import OUTPUT_OF
 from ...core.inference import InferenceTensor
 from ...core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
-from ..calls.guards import SCALARS
+from ..calls.guards import ABSENT, SCALARS, of_class
+from ..calls.opened import layout
 from ..disk.given import walk_arguments
 from ..disk.reach import Reach
 from ..middle.graph import Graph, order
@@ -36,7 +38,7 @@ from .parts import Parts, of_input
 from .pinned import NEW
 from .replacing import let_go, values_in
 from .required import Required
-from .results import Container, Fields, Result, alike
+from .results import Container, Fields, Made, Result, alike, is_constant
 from .said import Fixed, say
 from .sources import NUMBERS, Held, Owner, Source
 from .spots import Changing, Here, Spot
@@ -345,7 +347,23 @@ def _results(tracer: Tracer, value: Any, give: Given) -> Any:
     if names:
         parts = [_results(tracer, getattr(value, name), give) for name in names]
         return Fields(type(value), parts, names)
-    raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
+    return _object(tracer, value, give)
+
+
+def _object(tracer: Tracer, value: Any, give: Given) -> Any:
+    """A constant, or an object of the call's own of which everything is in sight."""
+    if is_constant(value):
+        return Result("value", value=value)
+    how = layout(type(value))
+    if how is None or of_class(type(value), "__del__") is not ABSENT:
+        raise Uncompilable(f"it returns a {type(value).__name__}, which is not a tensor")
+    if id(value) in tracer.reach.shells or tracer.reach.knows(value):
+        raise Uncompilable(f"it returns a {type(value).__name__} that stood before the call")
+    if id(value) in give.objects:
+        raise Uncompilable(f"it returns a {type(value).__name__} in two places")
+    give.objects[id(value)] = value
+    parts = [_results(tracer, part, give) for part in how.parts(value)]
+    return Made(type(value), parts, (how, how.keys(value)))
 
 
 def _fixed(tracer: Tracer, value: Fixed, give: Given) -> Result:
@@ -363,12 +381,16 @@ def _fields(value: Any) -> list[str]:
     return names if set(getattr(value, "__dict__", names)) == set(names) else []
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    """What a returned structure holds, dataclasses taken apart too."""
+def _leaves(value: Any, above: Mapping[int, Any] = MappingProxyType({})) -> Iterator[Any]:
+    """What a returned structure holds, objects (of which `above` hold it) taken apart too."""
     for x in trees.leaves_of(value):
         names = _fields(x)
-        if names:
-            yield from _leaves([getattr(x, name) for name in names])
+        how = None if names else layout(type(x))
+        if names or how is not None:
+            if above.get(id(x)) is x:
+                raise Uncompilable(f"it returns a {type(x).__name__} that holds itself")
+            parts = [getattr(x, name) for name in names] if how is None else how.parts(x)
+            yield from _leaves(parts, {**above, id(x): x})
         else:
             yield x
 

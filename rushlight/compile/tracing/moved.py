@@ -132,6 +132,7 @@ class Given:
         self.moves = Moves()
         self.parts: Any = None  # which results lie in one memory
         self.results: dict[int, Any] = {}  # what stands for a tensor that is given, by its id
+        self.objects: dict[int, Any] = {}  # objects that are given, by their ids
         self._roots: set[Node] = set()  # whose memory somebody gets
 
     def memory(self, cell: Cell) -> int:

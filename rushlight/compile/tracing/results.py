@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable
+from types import FunctionType
 from typing import Any
 
 from ...core import trees
-from ...core.dtypes import contiguous_format
+from ...core.dtypes import contiguous_format, dtype
 from ...core.tensor import Tensor
+from ..calls.guards import ABSENT, COMPARED
 from ..calls.opened import Opened, met, plain_parts
 
 
@@ -48,6 +51,27 @@ class Fields(Container):
         for name, part in zip(self.context, parts):
             object.__setattr__(made, name, part)
         return made
+
+
+class Made(Container):
+    """A returned object that has all in sight, taken apart; `context`: its layout, its keys."""
+
+    __slots__ = ()
+
+    def built(self, parts: list[Any]) -> Any:
+        """Such an object that holds other parts."""
+        how, keys = self.context
+        return how.made(self.kind, keys, parts)
+
+
+def is_constant(value: Any) -> bool:
+    """Whether it is the same at every call: what no one changes, or what its module calls so."""
+    if isinstance(value, (dtype, *COMPARED)) or value is ABSENT:
+        return True
+    if not isinstance(value, (type, FunctionType)):
+        return False
+    home = sys.modules.get(value.__module__)
+    return home is not None and vars(home).get(value.__name__) is value
 
 
 def parts_of(value: Any) -> Collection[Any] | None:
