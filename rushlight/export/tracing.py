@@ -22,9 +22,10 @@ from ..overrides import TorchFunctionMode
 from . import handlers
 from .schemas import bound
 
-_HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_HERE = os.path.dirname(os.path.dirname(__file__))
 _INSIDE = tuple(
-    _HERE + part for part in ("core", "export", "overrides.py", "functions", "_ops.py", "nn/module")
+    os.path.join(_HERE, *part.split("/"))
+    for part in ("core", "export", "overrides.py", "functions", "_ops.py", "nn/module")
 )
 _DECIDES = frozenset("__bool__ __int__ __float__ __index__ __complex__ is_nonzero".split())
 _GIVES = frozenset(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
-PACKAGE = str(Path(__file__).resolve().parents[1])
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 class DataError(RuntimeError, OSError):

@@ -177,9 +177,11 @@ class Through:
 
     def machine(self, target: Target, level: int) -> Any:
         """What makes code for a target."""
+        # on Windows LLVM expects all data within reach, without the tables of ELF elsewhere
+        near = not target.triple.endswith("windows-msvc-elf")
         made = self._binding.Target.from_triple(target.triple).create_target_machine(
-            cpu=target.cpu, features=target.features, opt=level,
-            reloc="pic", codemodel="small", jit=True,
+            cpu=target.cpu, features=target.features, opt=level, jit=True,
+            reloc="pic" if near else "static", codemodel="small" if near else "large",
         )  # fmt: skip
         made.layout = str(made.target_data)
         return made

@@ -191,6 +191,8 @@ def _remembered() -> Target | None:
 
 def _own_name() -> str:
     """The name under which this processor is remembered; empty where it cannot be told."""
+    if sys.platform == "win32":
+        return ""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             first = file.read(16384).split("\n\n")[0]
@@ -204,6 +206,8 @@ def _own_name() -> str:
 
 def _detected() -> Target:
     triple, features, processor = library(_engine).native()
+    if sys.platform == "win32":  # code for Windows, in files that `loader.py` places
+        triple += "-elf"
     name = next((name for name in SETS if runs(name, triple, features)), "generic")
     bits, registers, fma = SETS[name][3:] if name in SETS else (128, 16, False)
     return Target(name, processor, features, triple, bits, registers, fma)
@@ -420,8 +424,11 @@ def placed(image: loader.Image, ir: Callable[[], str], target: Target) -> Code:
 def _placed(binary: bytes, ir: str, target: Target) -> tuple[Any, dict[str, int]]:
     """The object in memory, and the addresses of the functions it defines."""
     if loader.suits(target.triple):
-        with contextlib.suppress(loader.Unexpected):
+        try:
             return loader.load(binary, lambda name: _address(name, loader.process_symbol))
+        except loader.Unexpected as error:
+            if sys.platform == "win32":  # LLVM's own linker gives up there, and the process with it
+                raise fail(RuntimeError, f"the compiled code cannot be loaded: {error}") from error
     names = {
         match["name"] for match in _DEFINED.finditer(ir)
         if not {"internal", "private"} & set(match["how"].split())

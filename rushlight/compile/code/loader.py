@@ -1,8 +1,9 @@
 """Object files into memory without LLVM: what is cached runs in a process that never loads it.
 
 Importing llvmlite takes 50 ms and 40 MB. The objects made here are simple (x86-64 ELF, position
-independent, a handful of relocation kinds), so on Linux we place them ourselves; anything that
-is not as expected is `Unexpected`, and LLVM's own linker takes over.
+independent, a handful of relocation kinds), so on Linux and Windows we place them ourselves (for
+Windows LLVM writes ELF too, where its triple asks for that); anything that is not as expected is
+`Unexpected`, and LLVM's own linker takes over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import mmap
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from . import pages
 
 _SYMBOLS, _RELOCATIONS, _NO_BITS = 2, 4, 8  # section types
 _WRITE, _ALLOC = 1, 2  # section flags
@@ -44,7 +47,21 @@ class _Section(NamedTuple):
 
 def suits(triple: str) -> bool:
     """Whether objects for that machine can be loaded here."""
-    return sys.platform == "linux" and triple.startswith("x86_64") and sys.maxsize > 2**32
+    known = sys.platform == "linux" or (sys.platform == "win32" and triple.endswith("elf"))
+    return known and triple.startswith("x86_64") and sys.maxsize > 2**32
+
+
+@functools.cache
+def _memory() -> pages.Posix | pages.Windows:
+    return pages.Windows() if sys.platform == "win32" else pages.Posix()
+
+
+def process_symbol(name: str) -> int:
+    """Where this process has the C function `name`; 0 if nowhere."""
+    for library in pages.libraries():
+        if hasattr(library, name):
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+    return 0
 
 
 class Block:
@@ -53,57 +70,21 @@ class Block:
     __slots__ = ("__weakref__", "address", "size")
 
     def __init__(self, size: int) -> None:
-        system = _system()
-        writable = mmap.PROT_READ | mmap.PROT_WRITE
-        address = system.mmap(None, size, writable, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-        if address in (None, ctypes.c_void_p(-1).value):
-            raise OSError(ctypes.get_errno(), "no memory for compiled code")
-        self.address, self.size = address, size
+        self.address, self.size = _memory().take(size), size
 
     def make_executable(self, size: int) -> None:
         """From now on the first `size` bytes can be run and no longer written."""
-        if _system().mprotect(self.address, size, mmap.PROT_READ | mmap.PROT_EXEC):
-            raise OSError(ctypes.get_errno(), "the system allows no executable memory")
+        _memory().make_executable(self.address, size)
 
     def close(self) -> None:
         """Give the memory back."""
         if self.size:
-            _system().munmap(self.address, self.size)
+            _memory().give_back(self.address, self.size)
         self.detach()
 
     def detach(self) -> None:
         """Never give the memory back."""
         self.size = 0
-
-
-@functools.cache
-def _system() -> Any:
-    system = ctypes.CDLL(None, use_errno=True)
-    size, number = ctypes.c_size_t, ctypes.c_int
-    system.mmap.restype = ctypes.c_void_p
-    system.mmap.argtypes = [ctypes.c_void_p, size, number, number, number, ctypes.c_int64]
-    system.mprotect.argtypes = [ctypes.c_void_p, size, number]
-    system.munmap.argtypes = [ctypes.c_void_p, size]
-    return system
-
-
-@functools.cache
-def _libraries() -> list[Any]:
-    found = [ctypes.CDLL(None)]
-    for name in ("libm.so.6", "libm.so"):  # Python need not have loaded it for everybody
-        try:
-            return [*found, ctypes.CDLL(name)]
-        except OSError:
-            continue
-    return found
-
-
-def process_symbol(name: str) -> int:
-    """Where this process has the C function `name`; 0 if nowhere."""
-    for library in _libraries():
-        if hasattr(library, name):
-            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-    return 0
 
 
 class Image(NamedTuple):
@@ -360,9 +341,9 @@ class _Link:
 
     def _near(self, kind: int, number: int) -> int:
         """Where a reference from nearby leads; what is outside has a stub and a table entry."""
-        _, value, where, _ = self.symbols[number]
+        name, value, where, _ = self.symbols[number]
         if where in self.places and kind not in _GOT:
             return self.places[where] + value
         if number in self.stubs and kind != _PC32:
             return self.stubs[number] + (0 if kind == _PLT32 else len(_STUB))
-        raise Unexpected(f"relocation {kind}")
+        raise Unexpected(f"relocation {kind} to {name}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 
 from ...core.errors import WRITTEN
 
 _INSTALLED = ("site-packages", "dist-packages")  # Debian has two of the latter
-FOLDER = __file__.rsplit("/", 3)[0]
-_OUTSIDE = (f"{sys.prefix}/lib", f"{sys.base_prefix}/lib", "<frozen", FOLDER, WRITTEN)
+FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+_LIBRARIES = [os.path.join(folder, "lib") for folder in (sys.prefix, sys.base_prefix)]
+_OUTSIDE = (*_LIBRARIES, os.path.dirname(os.__file__), "<frozen", FOLDER, WRITTEN)
+_STEPS = os.path.join(FOLDER, "cli", "")
 
 
 def own_module(module: types.ModuleType) -> bool:
@@ -25,4 +28,5 @@ def own_file(file: str) -> bool:
 
 def own_code(function: types.FunctionType) -> bool:
     """Whether a function is the user's, or a step of the package's own programs."""
-    return own_file(function.__code__.co_filename) or "/cli/" in function.__code__.co_filename
+    file = function.__code__.co_filename
+    return own_file(file) or file.startswith(_STEPS)

@@ -13,11 +13,11 @@ import builtins
 import dis
 import functools
 import marshal
+import os
 import sys
 import types
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from .digest import of_code
 from .names import OUTSIDE, chains_in
 from .owned import own_code, own_module
 
-HOME = str(Path(__file__).parents[2])
+HOME = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _PACKAGE = __name__.split(".")[0]
 _PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None), type(Ellipsis)))
 _LONG, _LIMIT = 20_000, 500_000
@@ -64,14 +64,14 @@ _TELLING = frozenset(
 )
 # Where functions and classes of the package stand that look at nothing but what they are given.
 _OURS = tuple(
-    f"{HOME}/{place}"
+    os.path.join(HOME, *place.split("/"))
     for place in ("nn/", "optim/", "ops/", "functions/", "core/calls", "core/dtypes", "core/shapes",
                   "core/tensor", "core/inplace", "core/families", "methods", "linalg", "fft",
                   "special", "func", "functional", "autograd/modes", "autograd/vmap",
                   "autograd/backward")
 )  # fmt: skip
 _NOT_OURS = tuple(
-    f"{HOME}/{place}"
+    os.path.join(HOME, *place.split("/"))
     for place in ("functions/settings", "functions/threads", "functions/drawing",
                   "functions/storage", "functions/compilation", "functions/eager_kernels",
                   "nn/attention", "nn/parallel", "nn/utils/parametrize", "optim/lr_scheduler")

@@ -1,0 +1,87 @@
+"""What the loader asks of the operating system: memory for code, and the C functions there are."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import sys
+from typing import Any
+
+
+class Posix:
+    """Pages of Linux and its kin."""
+
+    def __init__(self) -> None:
+        self._system = system = ctypes.CDLL(None, use_errno=True)
+        size, number = ctypes.c_size_t, ctypes.c_int
+        system.mmap.restype = ctypes.c_void_p
+        system.mmap.argtypes = [ctypes.c_void_p, size, number, number, number, ctypes.c_int64]
+        system.mprotect.argtypes = [ctypes.c_void_p, size, number]
+        system.munmap.argtypes = [ctypes.c_void_p, size]
+
+    def take(self, size: int) -> int:
+        """Fresh memory that can be written."""
+        how = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        address = self._system.mmap(None, size, *how, -1, 0)
+        if address in (None, ctypes.c_void_p(-1).value):
+            raise OSError(ctypes.get_errno(), "no memory for compiled code")
+        return address
+
+    def make_executable(self, address: int, size: int) -> None:
+        """Let memory be run, and no longer written."""
+        if self._system.mprotect(address, size, mmap.PROT_READ | mmap.PROT_EXEC):
+            raise OSError(ctypes.get_errno(), "the system allows no executable memory")
+
+    def give_back(self, address: int, size: int) -> None:
+        """Free memory."""
+        self._system.munmap(address, size)
+
+
+class Windows:
+    """Pages of Windows."""
+
+    _TAKE, _FREE = 0x3000, 0x8000  # reserve and commit; release
+    _WRITE, _RUN = 0x04, 0x20  # may be read and written; read and run
+
+    def __init__(self) -> None:
+        self._system = system = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
+        address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
+        system.VirtualAlloc.restype = address
+        system.VirtualAlloc.argtypes = [address, size, number, number]
+        system.VirtualProtect.argtypes = [address, size, number, ctypes.POINTER(number)]
+        system.VirtualFree.argtypes = [address, size, number]
+
+    def take(self, size: int) -> int:
+        """Fresh memory that can be written."""
+        address = self._system.VirtualAlloc(None, size, self._TAKE, self._WRITE)
+        if not address:
+            raise self._error("no memory for compiled code")
+        return address
+
+    def make_executable(self, address: int, size: int) -> None:
+        """Let memory be run, and no longer written."""
+        if not self._system.VirtualProtect(address, size, self._RUN, ctypes.c_uint32()):
+            raise self._error("the system allows no executable memory")
+
+    def give_back(self, address: int, size: int) -> None:
+        """Free memory."""
+        self._system.VirtualFree(address, 0, self._FREE)
+
+    @staticmethod
+    def _error(text: str) -> OSError:
+        return OSError(ctypes.get_last_error(), text)  # type: ignore[attr-defined]
+
+
+@functools.cache
+def libraries() -> list[Any]:
+    """Where C functions are looked for."""
+    if sys.platform == "win32":  # `ntdll` has what LLVM calls for large frames
+        return [ctypes.CDLL(name) for name in ("ucrtbase", "ntdll", "kernel32")]
+    found = [ctypes.CDLL(None)]
+    for name in ("libm.so.6", "libm.so"):  # Python need not have loaded it for everybody
+        try:
+            return [*found, ctypes.CDLL(name)]
+        except OSError:
+            continue
+    return found
