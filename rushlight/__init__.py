@@ -176,7 +176,7 @@ _LAZY = {
     "_ops": ("rushlight._ops", None),
     "library": ("rushlight.library", None),
     "overrides": ("rushlight.overrides", None),
-    "storage": ("rushlight.functions.storage", None),
+    "storage": ("rushlight.storage", None),
     "_functorch": ("rushlight._functorch", None),
     "_guards": ("rushlight._guards", None),
     "functorch": ("rushlight.functorch", None),

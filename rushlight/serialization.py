@@ -16,6 +16,19 @@ from .serialize import (
     safe_globals,
     save,
 )
+from .serialize.options import (
+    LoadEndianness,
+    config,
+    get_crc32_options,
+    get_default_load_endianness,
+    get_default_mmap_options,
+    location_tag,
+    register_package,
+    set_crc32_options,
+    set_default_load_endianness,
+    set_default_mmap_options,
+    skip_data,
+)
 
 # What `load` takes as `map_location`; annotations of programs name these.
 MAP_LOCATION = Callable[[Any, str], Any] | str | dict[str, str] | None
@@ -34,28 +47,28 @@ class SourceChangeWarning(Warning):
     """
 
 
-def location_tag(storage: Any) -> str:
-    """The place that `save` writes down for a storage.
-
-    >>> import rushlight as torch
-    >>> torch.serialization.location_tag(torch.ones(2).untyped_storage())
-    'cpu'
-    """
-    return str(storage.device)
-
-
 __all__ = [
     "CheckpointError",
+    "LoadEndianness",
     "SourceChangeWarning",
     "add_safe_globals",
     "clear_safe_globals",
+    "config",
     "default_restore_location",
+    "get_crc32_options",
+    "get_default_load_endianness",
+    "get_default_mmap_options",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
     "location_tag",
+    "register_package",
     "safe_globals",
     "save",
+    "set_crc32_options",
+    "set_default_load_endianness",
+    "set_default_mmap_options",
+    "skip_data",
 ]
 
 

@@ -70,7 +70,7 @@ def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
     >>> w.module_load(torch.ones(2)), w
     (tensor([1., 1.]), tensor([1., 1.]))
     """
-    return other.detach() if assign else self.copy_(other).detach()  # type: ignore[attr-defined]  # methods.py sets them
+    return other.detach() if assign else self.copy_(other).detach()
 
 
 def _resized(name: str, x: Tensor, sizes: Any) -> Tensor:

@@ -18,7 +18,31 @@ from .sharing import file_of, reserve
 __all__ = ["StorageBase", "TypedStorage", "UntypedStorage", "from_file", "is_storage"]
 
 
-class StorageBase:
+class _Memory:
+    """What storages say of the memory under them, which is the CPU's."""
+
+    device = property(lambda self: dtypes.CPU)
+    is_cuda = is_hpu = is_sparse = is_sparse_csr = False
+    filename = None
+    _dtype: Any
+    _values: Any
+
+    def get_device(self) -> int:
+        """-1, as of all memory of the CPU."""
+        return -1
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether it is page-locked: never."""
+        return False
+
+    def _to(self, dtype: dtypes.dtype) -> TypedStorage:
+        """A copy of the elements in another data type."""
+        made = TypedStorage(len(self._values), dtype=dtype)
+        wrap(made._values).copy_(wrap(self._values))  # type: ignore[attr-defined]  # methods.py sets it
+        return made
+
+
+class StorageBase(_Memory):
     """What storages of bytes have in common, for `isinstance`.
 
     >>> import rushlight as torch
@@ -43,8 +67,11 @@ class UntypedStorage(StorageBase):
         self._bytes = np.zeros(given, np.uint8) if isinstance(given, int) else (
             np.array(list(given), np.uint8))  # fmt: skip
 
-    device = property(lambda self: dtypes.CPU)
-    is_cuda = False
+    _dtype = dtypes.uint8
+
+    @property
+    def _values(self) -> np.ndarray:
+        return self._bytes
 
     @staticmethod
     def from_file(filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
@@ -98,7 +125,15 @@ class UntypedStorage(StorageBase):
         return self
 
     def copy_(self, source: Any, non_blocking: Any = None) -> UntypedStorage:
-        """The bytes of another storage written into this one."""
+        """The bytes of another storage written into this one.
+
+        Raises: RuntimeError where it has another number of them.
+        """
+        if len(source._bytes) != len(self._bytes):
+            raise RuntimeError(
+                f"size does not match, self was {len(self._bytes)} bytes but src was"
+                f" {len(source._bytes)} bytes"
+            )
         self._bytes[...] = source._bytes
         return self
 
@@ -116,9 +151,10 @@ class UntypedStorage(StorageBase):
         """Whether other processes see it."""
         return file_of(self._bytes) is not None
 
-    def is_pinned(self, device: Any = None) -> bool:
-        """Whether it is page-locked: never."""
-        return False
+    def byteswap(self, dtype: Any) -> None:
+        """The bytes of each element of `dtype` in the other order, in place."""
+        width = dtype.itemsize // (2 if dtype.is_complex else 1)
+        self._bytes.view(f"u{width}").byteswap(inplace=True)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UntypedStorage) and self.data_ptr() == other.data_ptr()
@@ -191,7 +227,7 @@ def _over(memory: np.ndarray) -> UntypedStorage:
     return storage
 
 
-class TypedStorage:
+class TypedStorage(_Memory):
     """The same memory read as elements of one data type.
 
     >>> import rushlight as torch
@@ -209,8 +245,9 @@ class TypedStorage:
             wrap_storage = _over(values.view(np.uint8))
         self._untyped_storage = wrap_storage
 
-    device = property(lambda self: dtypes.CPU)
-    is_cuda = False
+    @property
+    def _dtype(self) -> dtypes.dtype:
+        return self.dtype
 
     @property
     def _values(self) -> np.ndarray:
@@ -259,6 +296,28 @@ class TypedStorage:
         """A copy."""
         return TypedStorage(wrap_storage=self._untyped_storage.clone(), dtype=self.dtype)
 
+    def fill_(self, value: Any) -> TypedStorage:
+        """All elements set to one value."""
+        self._values[...] = value
+        return self
+
+    def copy_(self, source: Any, non_blocking: Any = None) -> TypedStorage:
+        """The bytes of another storage written into this one."""
+        self._untyped_storage.copy_(source.untyped())
+        return self
+
+    def cpu(self) -> TypedStorage:
+        """Another view of the same memory."""
+        return TypedStorage(wrap_storage=self._untyped_storage, dtype=self.dtype)
+
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """The name of the class of such storages, or a copy in another data type."""
+        return f"torch.{self.pickle_storage_type()}" if dtype is None else self._to(dtype)
+
+    def pickle_storage_type(self) -> str:
+        """The name that torch's files have for storages of this type."""
+        return _KINDS[self.dtype]
+
     def is_shared(self) -> bool:
         """Whether other processes see it."""
         return self._untyped_storage.is_shared()
@@ -267,6 +326,32 @@ class TypedStorage:
         lines = "".join(f" {value}\n" for value in self.tolist())
         kind = f"dtype={self.dtype!r}, device=cpu"
         return f"{lines}[torch.storage.TypedStorage({kind}) of size {self.size()}]"
+
+
+_CASTS = {
+    "bfloat16": dtypes.bfloat16, "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8,
+    "complex_double": dtypes.complex128, "complex_float": dtypes.complex64,
+    "double": dtypes.float64, "float": dtypes.float32, "half": dtypes.float16,
+    "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16,
+}  # fmt: skip
+_KINDS: dict[Any, str] = {}
+
+
+def _casting(name: str, kind: dtypes.dtype) -> None:
+    """The method that copies a storage in another type, and that type's name of storages."""
+
+    def cast(self: Any) -> TypedStorage:
+        return self._to(kind)
+
+    cast.__name__ = name
+    cast.__doc__ = f"A copy of the elements as {kind!r}."
+    setattr(_Memory, name, cast)
+    words = "BFloat16" if name == "bfloat16" else name.title().replace("_", "")
+    _KINDS[kind] = f"{words}Storage"
+
+
+for _name, _kind in _CASTS.items():
+    _casting(_name, _kind)
 
 
 def is_storage(obj: Any) -> bool:

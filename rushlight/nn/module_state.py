@@ -248,13 +248,16 @@ def _load_one(
             else:
                 target.copy_(value)
     except Exception as error:
-        size = rl.Size([0]) if lazy else target.size()
-        errors.append(
-            f"While {'swapping' if swap else 'copying'} the parameter named "
-            f'"{key}", whose dimensions in the model are '
-            f"{size} and whose dimensions in the checkpoint are {value.size()}, "
-            f"an exception occurred : {error.args}."
-        )
+        errors.append(_failed("swapping" if swap else "copying", key, target, value, error))
+
+
+def _failed(doing: str, key: str, target: Any, value: Any, error: Exception) -> str:
+    size = rl.Size([0]) if is_lazy(target) else target.size()
+    return (
+        f'While {doing} the parameter named "{key}", whose dimensions in the model are '
+        f"{size} and whose dimensions in the checkpoint are {value.size()}, "
+        f"an exception occurred : {error.args}."
+    )
 
 
 def _swap(target: Any, value: Any, assign: bool) -> None:

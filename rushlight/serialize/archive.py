@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .errors import CheckpointError, short
+from .options import SAVE
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
@@ -87,6 +88,8 @@ class Archive:
         directory, end = _find_directory(source)
         self.records = _read_directory(source, *directory)
         _check_layout(self.records.values(), directory[1], end)
+        # Files that were written without checksums have none at all.
+        self.unverified = not any(record.crc for record in self.records.values())
 
     def __contains__(self, name: str) -> bool:
         return name in self.records
@@ -97,14 +100,18 @@ class Archive:
         if record.size > limit:
             raise CheckpointError(f"record {short(name)} has {record.size} bytes, limit {limit}")
         data = self.source.read(record.start, record.size)
-        check_crc(record, zlib.crc32(data))
+        self._verify(record, data, "")
         return data
 
     def read_into(self, name: str, target: memoryview, label: str = "") -> None:
         """Fill `target`, of the record's size, and verify the checksum."""
         record = self.records[name]
         self.source.read_into(record.start, target)
-        check_crc(record, zlib.crc32(target), label)
+        self._verify(record, target, label)
+
+    def _verify(self, record: Record, data: bytes | memoryview, label: str) -> None:
+        if not self.unverified:
+            check_crc(record, zlib.crc32(data), label)
 
 
 def check_crc(record: Record, found: int, label: str = "") -> None:
@@ -302,7 +309,8 @@ def write(parts: Iterable[Part]) -> Iterator[bytes | memoryview]:
     directory: list[bytes] = []
     at = 0
     for part in parts:
-        name, size, crc = part.name.encode(), len(part.data), zlib.crc32(part.data)
+        name, size = part.name.encode(), len(part.data)
+        crc = zlib.crc32(part.data) if SAVE.compute_crc32 else 0
         wide = size >= FULL32
         extra = struct.pack("<HHQQ", 1, 16, size, size) if wide else b""
         if part.aligned:

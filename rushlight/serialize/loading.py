@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.state import STATE
-from . import foreign, safetensors, tensors
+from . import foreign, options, safetensors, tensors
 from .archive import Archive, Source
 from .errors import CheckpointError, EmptyCheckpointError, short
 from .legacy import LegacyFile
@@ -64,9 +64,10 @@ def load(
         STATE.tracer.stop("torch.load() must happen at every call")
     trusted = weights_only is False
     locate = _locator(map_location)
+    mmap = options.LOAD.mmap if mmap is None else mmap
     try:
         if isinstance(f, (str, os.PathLike)):
-            with open(f, "rb") as stream:
+            with open(f, "r+b" if mmap and _writes_through() else "rb") as stream:
                 return _load_file(stream, os.fspath(f), locate, trusted, bool(mmap))
         if mmap:
             raise ValueError("f must be a file path in order to use the mmap argument")
@@ -103,12 +104,18 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     return _ZipFile(source, "the file", _check_place, False, None).unknown()
 
 
+def _writes_through() -> bool:
+    """Whether writes to tensors of a mapped file go to the file."""
+    return options.SHARED is not None and options.LOAD.mmap_flags == options.SHARED
+
+
 def _load_file(stream: Any, path: Any, locate: Any, trusted: bool, mapped: bool) -> Any:
     name = short(os.fsdecode(path), 200)
     size = os.fstat(stream.fileno()).st_size
     try:
         if mapped and size:
-            mapping = memory_map.mmap(stream.fileno(), 0, access=memory_map.ACCESS_COPY)
+            access = memory_map.ACCESS_WRITE if _writes_through() else memory_map.ACCESS_COPY
+            mapping = memory_map.mmap(stream.fileno(), 0, access=access)
             return _load(Source(stream, 0, size), name, locate, trusted, mapping)
         return _load(Source(stream, 0, size), name, locate, trusted)
     except CheckpointError as error:
@@ -170,7 +177,11 @@ class _ZipFile:
 
     def _byte_order(self) -> str:
         name = f"{self.root}/byteorder"
-        order = self.archive.read(name, 16).decode("latin-1") if name in self.archive else "little"
+        if name not in self.archive:
+            chosen = options.LOAD.endianness or options.LoadEndianness.LITTLE
+            native = chosen is options.LoadEndianness.NATIVE
+            return sys.byteorder if native else chosen.name.lower()
+        order = self.archive.read(name, 16).decode("latin-1")
         if order not in ("little", "big"):
             raise CheckpointError(f"unknown byte order {short(order)}; the file is damaged")
         return order
@@ -221,7 +232,10 @@ class _ZipFile:
                 f" has {record.size} bytes; refused"
             )
         if name not in self.loaded:
-            self.loaded[name] = self._bytes(name, label, kind)
+            skipped = options.SKIPPING.on
+            self.loaded[name] = (
+                np.zeros(record.size, np.uint8) if skipped else self._bytes(name, label, kind)
+            )
         return self.loaded[name]
 
     def _bytes(self, name: str, label: str, kind: dtypes.dtype) -> np.ndarray:
@@ -291,6 +305,13 @@ def default_restore_location(storage: Any, location: str) -> Any:
 
 def _check_place(place: str) -> bool:
     """Whether the place is the meta device; refuses what is neither that nor the CPU."""
+    if options.PACKAGES:
+        try:
+            found = options.restored(_StorageName(), place)
+        except Exception as error:
+            raise _Passed from error
+        if found is not None:
+            return str(getattr(found, "device", "cpu")) == "meta"
     kind = place.split(":")[0]
     if kind in ("cpu", "meta"):
         return kind == "meta"

@@ -24,6 +24,7 @@ from ..version import TorchVersion
 from . import definition, tensors
 from .errors import short
 from .objects import reduced
+from .options import PACKAGES, location_tag
 from .safe import safe_name
 
 Step = Iterator[tuple[str, Any]]
@@ -67,6 +68,7 @@ class Writer:
         self.out = bytearray(b"\x80\x02")
         self.memo: dict[Any, int] = {}
         self.count = 0
+        self.places: dict[int, str] = {}  # of storages, where they are not on the CPU
         self.alive: list[Any] = []  # ids in the memo stay valid while their objects live
         self.storages: list[memoryview] = []
         self.keys: dict[tuple[int, int], tuple[int, dtypes.dtype]] = {}
@@ -360,6 +362,9 @@ class Writer:
             index = len(self.storages)
             self.storages.append(found.data)
             self.alive.append(found.owner)
+            if PACKAGES:
+                data = np.frombuffer(found.data, np.uint8)
+                self.places[index] = location_tag(tensors.storage_over(data, kind).untyped())
         elif first is not kind:
             raise RuntimeError(
                 "Cannot save multiple tensors or storages that view the same data as different"
@@ -378,7 +383,8 @@ class Writer:
         yield from self._storage(self._place(found, kind, plain))
 
     def _storage(self, value: _Storage) -> Step:
-        parts = ("storage", value.tag, str(value.index), "cpu", value.numel)
+        place = self.places.get(value.index, "cpu")
+        parts = ("storage", value.tag, str(value.index), place, value.numel)
         yield from self._tuple_parts(parts, inner=True)
         self.out += b"Q"
 

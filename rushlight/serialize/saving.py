@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from ..core.state import STATE
-from . import archive, safetensors
+from . import archive, options, safetensors
 from .atomic import replacing
 from .pickle_writer import Writer
 
@@ -65,6 +65,7 @@ def _parts(obj: object) -> list[archive.Part]:
     """The records of torch's layout."""
     writer = Writer()
     data = writer.dump(obj)
+    skipped = options.SKIPPING.on
     alignment = str(archive.ALIGNMENT).encode()
     return [
         archive.Part("archive/data.pkl", data, aligned=True),
@@ -72,7 +73,7 @@ def _parts(obj: object) -> list[archive.Part]:
         archive.Part("archive/.storage_alignment", alignment),
         archive.Part("archive/byteorder", sys.byteorder.encode()),
         *(
-            archive.Part(f"archive/data/{i}", stored, aligned=True)
+            archive.Part(f"archive/data/{i}", bytes(len(stored)) if skipped else stored, True)
             for i, stored in enumerate(writer.storages)
         ),
         archive.Part("archive/version", b"3\n"),
