@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..calls.guards import ABSENT, Place, look, same, set_on
+from ...core.tensor import Tensor
+from ..calls.guards import ABSENT, COMPARED, SCALARS, Place, look, same, set_on
 from ..disk.reach import Reach
 from .spots import Changing, First, Here, Spot, lists_of
 from .stores import Store, guarded, repeatable
 from .trace import Tracer
-from .varied import PLACES
+from .varied import PLACES, mark_of
 
+_HOLDING = (dict, list, tuple)
 CHANGES = "the call changes"
 
 
@@ -36,7 +38,8 @@ def through(base: np.ndarray, shape: Any, dtype: Any, strides: Any, offset: int)
     if not base.size:
         return np.empty(shape, dtype)
     low, high = np.lib.array_utils.byte_bounds(base)
-    first = base[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)]
+    ends = (slice(-1, None) if s < 0 else slice(0, 1) for s in base.strides)
+    first = base[(..., *ends)]  # not a number of its own where there are no sizes
     memory = first.reshape(1).view(np.uint8)
     memory = np.lib.stride_tricks.as_strided(memory, (high - low,), (1,))
     return np.ndarray(shape, dtype, memory[offset:], 0, strides)
@@ -72,6 +75,19 @@ class Changed:
         self.values = tuple(value for _, value in left)
         self.said = [spot for spot, _ in tracer.said]
         self.told = tuple(given for _, given in tracer.said)
+
+    @property
+    def standing(self) -> dict[int, Any]:
+        """The containers and other objects of before that are the same ones at the next call."""
+        if any(isinstance(x.old, _HOLDING) for x in self._stores):  # and what was in it may be gone
+            return {}
+        changed = {spot.mark for spot in self.spots}
+        return {
+            id(x.expected): x.expected for x in self._reach.places
+            if x.kind in PLACES and mark_of(x) not in changed
+            and not isinstance(x.expected, (*SCALARS, *COMPARED, tuple, Tensor))
+            and id(x.expected) not in self._reach.shells
+        }  # fmt: skip
 
     def guarded(self, places: list[Place]) -> list[Place]:
         """The guards that these effects leave."""
