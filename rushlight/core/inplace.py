@@ -16,6 +16,7 @@ import numpy as np
 from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, node_name, result_type, scalar_type_name
 from .errors import fail, unremarked, user_place
+from .memory import blank
 from .shapes import broadcast
 from .state import SMALL, STATE
 from .tape import (
@@ -383,6 +384,8 @@ def write(target: Tensor, value: Any) -> Tensor:
     kind, plain = type(value), type(a) is ndarray
     if plain and kind is ndarray and value.dtype is a.dtype and value.shape == a.shape:
         a[...] = value  # which NumPy does sooner than what follows
+    elif plain and kind is int and not value and a.dtype.kind in "fiub":
+        blank(a)
     elif plain and (kind is int or kind is float) and a.dtype.char in "fd":
         a.fill(value)
     else:

@@ -48,8 +48,15 @@ def zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     if size < LARGE or size >= LAZY:
         return np.zeros(shape, dtype)
     array = lined(size, np.empty, shape, dtype)
-    array.fill(0)
+    blank(array)
     return array
+
+
+def blank(array: Array) -> None:
+    """Fill with zeros, byte by byte where that is all of some memory: NumPy takes half the time."""
+    if array.nbytes >= LARGE and array.flags.forc:
+        array = array.ravel(order="K").view(np.uint8)
+    array.fill(0)
 
 
 def ones(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:

@@ -20,8 +20,14 @@ NEAR = 2.0**22  # those that torch's steps in float32 find, which correct by les
 
 def exactly(x: Any, y: Any, rounding: Any, rest: bool) -> Any:
     """The rounded quotient (or its rest), zeros of any sign; None where this way is none."""
-    if type(x) is not np.ndarray or x.dtype.char != "f" or x.size < LEAST:
+    if type(x) is not np.ndarray or x.dtype.char != "f":
         return None
+    if x.size < LEAST:
+        if type(y) is not np.ndarray or y.size < LEAST:
+            return None
+        x = _broad(x, y.shape)
+        if x.shape != y.shape:
+            return None
     if type(y) is np.ndarray and y.dtype is x.dtype:
         y = _spread(y, x.shape)
     by: Any = y
@@ -46,10 +52,15 @@ def _spread(y: np.ndarray, shape: tuple[int, ...]) -> Any:
     """A divisor in the shape of what it divides, where it can have that; one alone as a number."""
     if y.size == 1 and y.ndim <= len(shape):
         return y.item()
-    if y.shape == shape or y.ndim > len(shape):
-        return y
-    fits = all(n in (1, m) for n, m in zip(reversed(y.shape), reversed(shape)))
-    return np.broadcast_to(y, shape) if fits else y
+    return _broad(y, shape)
+
+
+def _broad(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array repeated to a shape, or as it is where it cannot be."""
+    if x.shape == shape or x.ndim > len(shape):
+        return x
+    fits = all(n in (1, m) for n, m in zip(reversed(x.shape), reversed(shape)))
+    return np.broadcast_to(x, shape) if fits else x
 
 
 def _piece(out: np.ndarray, x: np.ndarray, by: Any, rounding: Any, rest: bool) -> bool:

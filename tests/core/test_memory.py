@@ -78,3 +78,20 @@ def test_arrays_are_given_back_grown_and_handed_to_threads():
     del found[::2]
     gc.collect()
     assert all((x[0] == x[-6]).all() for x in found)
+
+
+@pytest.mark.parametrize("kind", [rl.float32, rl.float64, rl.int64, rl.bool, rl.bfloat16])
+def test_zeros_are_written_where_they_belong(kind: rl.dtype) -> None:
+    """A whole memory is filled byte by byte, part of one is not."""
+    whole = rl.ones(300, 300, dtype=kind)
+    parts = (
+        lambda x: x, lambda x: x.T, lambda x: x[:, ::2], lambda x: x[20:250], lambda x: x[0],
+        lambda x: x[:0],
+    )  # fmt: skip
+    for part in parts:
+        x, wanted = whole.clone(), np.ones((300, 300))
+        version = x._version
+        part(x).zero_()
+        part(wanted)[...] = 0
+        assert np.array_equal(x.double().numpy(), wanted) and x._version == version + 1
+    assert not rl.zeros(300, 300, dtype=kind).any()

@@ -61,7 +61,7 @@ def test_what_is_not_exact_is_left_to_the_library(odd: float) -> None:
 
 def test_short_and_long_rows_leave_zeros_of_one_sign() -> None:
     for size in (4, 4096):
-        x = rl.from_numpy(np.resize(np.float32([-4.0, 4.0]), size))
+        x = rl.from_numpy(np.resize(np.array([-4.0, 4.0], np.float32), size))
         found = (x % 2.0).numpy()
         assert np.signbit(found).tolist() == [True, False] * (size // 2)
 
@@ -84,7 +84,18 @@ def test_divisors_are_spread_over_what_they_divide(shape: tuple[int, ...]) -> No
     np.testing.assert_array_equal((a % b).numpy(), rest)
     np.testing.assert_array_equal((a // b).numpy(), quotient)
     np.testing.assert_array_equal(rl.fmod(a, b).numpy(), np.fmod(x, by))
-    assert (a[0] % rl.ones(80, 50)).shape == (80, 50)  # which is as large as its divisor
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (50,), (80, 1), (1, 50)])
+def test_what_is_divided_is_spread_over_divisors(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(len(shape))
+    by = (rng.integers(1, 400, (80, 50)) / 8).astype(np.float32)
+    x = np.asarray(rng.standard_normal(shape) * 100, np.float32)
+    assert quotients.exactly(x, by, np.floor, True) is not None
+    rest, quotient = plainly(np.broadcast_to(x, by.shape), by)
+    a, b = rl.from_numpy(x), rl.from_numpy(by)
+    np.testing.assert_array_equal((a % b).numpy(), rest)
+    np.testing.assert_array_equal((a // b).numpy(), quotient)
 
 
 def test_far_quotients_are_those_of_float32_steps() -> None:
