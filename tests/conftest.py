@@ -9,9 +9,16 @@ import ctypes
 import gc
 import logging
 import os
+import types
+import weakref
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from pathlib import PurePath
 
 import pytest
 from hypothesis import settings
+
+from rushlight import Tensor
 
 settings.register_profile("repeatable", derandomize=True)
 if os.environ.get("RUSHLIGHT_NEW_EXAMPLES") != "1":
@@ -19,21 +26,42 @@ if os.environ.get("RUSHLIGHT_NEW_EXAMPLES") != "1":
 os.environ.setdefault("RUSHLIGHT_KEPT_CALLS", "0")  # every test makes its traces
 
 
+# What holds no tensor by itself: its tuples, dictionaries and cells are looked at all the same.
+_NO_HOLDERS = (
+    types.FunctionType, types.GetSetDescriptorType, types.WrapperDescriptorType,
+    types.MethodDescriptorType, types.MemberDescriptorType, types.GenericAlias, property,
+    weakref.ref, ModuleSpec, PurePath,
+)  # fmt: skip
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Take what pytest holds of the tests out of the garbage collector's lists.
+    """Take out of the garbage collector's lists what pytest holds of the tests, and what has no
+    tensors.
 
-    A trace looks through all objects there: those of more than forty thousand tests were two thirds
-    of them, and half the time of a test that compiles. They live to the end of the run anyhow.
+    A trace looks through all objects there, and in a run of more than forty thousand tests that
+    took most of the time of those that compile. They live to the end of the run anyhow.
     """
-    untrack = ctypes.pythonapi.PyObject_GC_UnTrack
-    untrack.argtypes, untrack.restype = [ctypes.py_object], None
-    for holder in gc.get_objects():
-        if str(vars(type(holder)).get("__module__")).startswith("_pytest."):
-            for part in gc.get_referents(holder):
+    for one in gc.get_objects():
+        if str(vars(type(one)).get("__module__")).startswith("_pytest."):
+            for part in gc.get_referents(one):
                 if type(part) in (dict, list, tuple, set) and gc.is_tracked(part):
-                    untrack(part)
-            untrack(holder)
+                    _untrack(part)
+            _untrack(one)
+        elif isinstance(one, _NO_HOLDERS):
+            _keep(one)  # of some kinds an object must be tracked when it dies: these never do
+            _untrack(one)
+        elif isinstance(one, tuple | frozenset) and not any(isinstance(x, Tensor) for x in one):
+            _untrack(one)
+
+
+def _of_python(name: str) -> Callable[[object], None]:
+    function = getattr(ctypes.pythonapi, name)
+    function.argtypes, function.restype = [ctypes.py_object], None
+    return function
+
+
+_untrack, _keep = _of_python("PyObject_GC_UnTrack"), _of_python("Py_IncRef")
 
 
 class _Loud(logging.Handler):
