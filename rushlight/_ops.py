@@ -63,6 +63,13 @@ class OpOverload:
         self.overloadpacket, self._overloadname = packet, name
         self.__name__ = f"{packet.__name__}.{name}"
 
+    @property
+    def _overloadpacket(self) -> OpOverloadPacket:  # torch's inner name for it, which counters read
+        return self.overloadpacket
+
+    def __deepcopy__(self, memo: Any = None) -> OpOverload:
+        return self  # a copied table by operator is a table by the same operators
+
     def __str__(self) -> str:
         return f"aten.{self.__name__}"
 
@@ -109,6 +116,9 @@ class OpOverloadPacket:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._forms)
+
+    def __deepcopy__(self, memo: Any = None) -> OpOverloadPacket:
+        return self  # a copied table by operator is a table by the same operators
 
     def __str__(self) -> str:
         return f"aten.{self.__name__}"

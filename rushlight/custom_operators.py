@@ -16,6 +16,7 @@ from .core.modes import emit, listening
 from .core.schemas import Schema
 
 OPERATORS: dict[str, Operator] = {}
+WAITING: dict[str, list[Callable[[], Any]]] = {}  # functions given before their operator was made
 PACKET: list[Any] = []  # what makes an operator's entry in `torch.ops`, put here by library
 
 
@@ -214,6 +215,8 @@ def defined(name: str, schema: Schema) -> Operator:
             f"Expected qualname to be of the form 'namespace::name', but got {name!r}."
         )
     operator = OPERATORS[name] = Operator(name, schema)
+    for give in WAITING.pop(name, ()):
+        give()
     return operator
 
 

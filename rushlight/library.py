@@ -20,7 +20,7 @@ from .amp import is_autocast_available
 from .core.modes import STACK, emit
 from .core.names import explain_missing as _explain_missing
 from .core.schemas import infer, parse
-from .custom_operators import OPERATORS, PACKET, Operator, defined, known, registered
+from .custom_operators import OPERATORS, PACKET, WAITING, Operator, defined, known, registered
 
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "get_kernel", "impl", "infer_schema",
@@ -198,6 +198,10 @@ def register_kernel(
     if func is None:
         return lambda function: register_kernel(op, device_types, function)
     names = [device_types] if isinstance(device_types, str) else device_types
+    if isinstance(op, str) and "::" in op and op.removesuffix(".default") not in OPERATORS:
+        give = functools.partial(register_kernel, op, device_types, func)
+        WAITING.setdefault(op.removesuffix(".default"), []).append(give)
+        return func
     operator = known(op)
     kinds = {"default"} if names is None else {one.lower() for one in names}
     if kinds & _HERE:

@@ -19,6 +19,25 @@ __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 Result = Any
 
 
+def _construct_standard_basis_for(
+    tensors: tuple[Tensor, ...], tensor_numels: tuple[int, ...]
+) -> tuple[Tensor, ...]:
+    """The unit vectors of all tensors laid end to end, a row each; each tensor's columns of them.
+
+    >>> import rushlight as torch
+    >>> from rushlight.autograd.functional import _construct_standard_basis_for
+    >>> _construct_standard_basis_for((torch.ones(1), torch.ones(1)), (1, 1))
+    (tensor([[1.],
+            [0.]]), tensor([[0.],
+            [1.]]))
+    """
+    total, ends = sum(tensor_numels), np.cumsum(tensor_numels)
+    return tuple(
+        wrap(np.eye(total, count, count - end, dtype=x._array.dtype))
+        for x, count, end in zip(tensors, tensor_numels, ends.tolist())
+    )
+
+
 def _tuple(values: Any, what: str, name: str) -> tuple[tuple[Tensor, ...], bool]:
     """The tensors as a tuple, and whether they were given as one."""
     given = values if isinstance(values, tuple) else (values,)

@@ -49,6 +49,8 @@ _APART = {
 ELSEWHERE = {
     "_tensor": "core.tensor", "nn.parallel.replicate": "nn.parallel",
     "storage": "functions.storage", "utils.data._utils.fetch": "utils.data.fetch",
+    "utils.tensorboard.writer": "utils.tensorboard",
+    **{f"cuda.amp.{name}": "cuda.amp" for name in ("autocast_mode", "common", "grad_scaler")},
     "utils.data._utils.worker": "utils.data.worker",
     "amp.autocast_mode": "amp.casting", "autograd.anomaly_mode": "autograd.modes",
     "autograd.grad_mode": "autograd.modes", "nn.modules.adaptive": "nn.adaptive",

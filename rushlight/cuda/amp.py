@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import rushlight as rl
@@ -12,6 +13,22 @@ from ..amp import autocast as _autocast
 from ..amp import custom_bwd as _custom_bwd
 from ..amp import custom_fwd as _custom_fwd
 from ..amp.casting import older_name
+from ..core.names import explain_missing as _explain_missing
+
+__path__: list[str] = []  # torch's is a package: the alias finds its modules here
+_explain_missing(
+    __name__, dict.fromkeys(("autocast_mode", "common", "grad_scaler"), (__name__, None))
+)
+
+
+def amp_definitely_not_available() -> bool:
+    """Whether there is neither a GPU nor torch_xla, so that no float16 is worth its trouble.
+
+    >>> import rushlight as torch
+    >>> torch.cuda.amp.common.amp_definitely_not_available()
+    True
+    """
+    return not (rl.cuda.is_available() or find_spec("torch_xla"))
 
 
 class autocast(_autocast):

@@ -180,5 +180,6 @@ def factory_kwargs(kwargs: dict | None) -> dict:
 
 
 _explain_missing(
-    __name__, {name: (f"{__name__}.{name}", None) for name in ("common_types", "grad")}
+    __name__,
+    {name: (f"{__name__}.{name}", None) for name in ("_reduction", "common_types", "grad")},
 )

@@ -19,4 +19,20 @@ def load_all() -> None:
             _importlib.import_module(f"{folder}.{found.name}")
 
 
+def load_library(path: str) -> None:
+    """Refuse, as torch does what it cannot load: such libraries are made for its own runtime.
+
+    Raises:
+        OSError: always, which libraries that can do without their extension take for that.
+
+    >>> import rushlight as torch
+    >>> try:
+    ...     torch.ops.load_library("libtwice.so")
+    ... except OSError as error:
+    ...     print(error)
+    Could not load this library: libtwice.so
+    """
+    raise OSError(f"Could not load this library: {path}")
+
+
 _FAMILIES.append(load_all)

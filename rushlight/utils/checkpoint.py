@@ -32,8 +32,9 @@ from .selective import (
 
 __all__ = [
     "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
-    "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts",
-    "get_device_states", "set_checkpoint_early_stop", "set_device_states",
+    "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "create_selective_checkpoint_contexts", "get_device_states", "set_checkpoint_early_stop",
+    "set_device_states",
 ]  # fmt: skip
 
 # what `set_checkpoint_early_stop` asks for; None: each call's own
@@ -281,6 +282,23 @@ def _check_options(
     if use_reentrant and (context_fn is not _nothing or debug):
         raise ValueError(
             "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
+        )
+
+
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warn where no tensor among the inputs requires a gradient: a reentrant checkpoint gives none.
+
+    >>> import rushlight as torch, warnings
+    >>> from rushlight.utils.checkpoint import check_backward_validity
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     check_backward_validity([torch.ones(1), 3])
+    >>> print(caught[0].message)
+    None of the inputs have requires_grad=True. Gradients will be None
+    """
+    if not any(x.requires_grad for x in _tensors(inputs)):
+        warnings.warn(
+            "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2
         )
 
 

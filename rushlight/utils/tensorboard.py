@@ -12,6 +12,7 @@ from typing import Any
 
 import rushlight as rl
 
+__path__: list[str] = []  # torch's is a package: the alias finds its `writer` here
 MISSING = "TensorBoard's files need tensorboardX: pip install 'rushlight[tensorboard]'"
 
 

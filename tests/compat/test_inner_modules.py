@@ -98,3 +98,65 @@ def test_the_blocks_of_transformers_layers_need_no_word_on_causes() -> None:
     same = decoder.norm2(same + cross)
     same = decoder.norm3(same + decoder._ff_block(same))
     assert torch.allclose(same, decoder(x, memory), atol=1e-6)
+
+
+def test_the_old_words_for_reductions() -> None:
+    """Losses of libraries' own ask for them; the answers are torch 2.13's."""
+    old = module("torch.nn")._reduction
+    pairs = [(average, each) for average in (None, True, False) for each in (None, True, False)]
+    words = [old.legacy_get_string(*pair, emit_warning=False) for pair in pairs]
+    assert " ".join(words) == "mean mean none mean mean none sum sum none"
+    assert [old.legacy_get_enum(*pair, False) for pair in pairs] == [1, 1, 0, 1, 1, 0, 2, 2, 0]
+    with pytest.warns(UserWarning, match=r"please use reduction='sum' instead\.$"):
+        assert old.legacy_get_string(False, True) == "sum"
+    with pytest.warns(UserWarning, match=r"^reduction='elementwise_mean' is deprecated"):
+        assert old.get_enum("elementwise_mean") == 1
+    with pytest.raises(ValueError, match=r"^no is not a valid value for reduction$"):
+        old.get_enum("no")
+
+
+def test_vmap_by_its_older_name() -> None:
+    """Minimisers take Hessians so, by gradients of gradients for all directions at once."""
+    mapped = module("torch._vmap_internals")._vmap
+    x, w = torch.tensor([1.0, 2.0, 3.0], requires_grad=True), torch.ones(3, requires_grad=True)
+    (g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+
+    def row(v: torch.Tensor) -> Any:
+        return torch.autograd.grad(g, (x, w), v, retain_graph=True, allow_unused=True)
+
+    hessian, nothing = mapped(row, allow_none_pass_through=True)(torch.eye(3))
+    assert torch.equal(hessian, torch.diag(torch.tensor([6.0, 12.0, 18.0])))
+    assert nothing is None
+    assert torch.equal(mapped(lambda v: row(v)[0])(torch.eye(3)), hessian)
+    assert mapped(lambda v: None, allow_none_pass_through=True)(torch.eye(2)) is None
+    with pytest.raises(ValueError, match="must only return Tensors, got type <class 'NoneType'>"):
+        mapped(lambda v: row(v)[1])(torch.eye(3))
+
+
+def test_the_module_of_tensorboards_writer() -> None:
+    rushlight.compat.install()
+    try:
+        writer = importlib.import_module("torch.utils.tensorboard.writer")
+        assert writer is importlib.import_module("torch.utils.tensorboard")
+    finally:
+        rushlight.compat.uninstall()
+
+
+def test_whether_mixed_precision_is_worth_asking_for() -> None:
+    amp = module("torch.cuda.amp")
+    assert amp.common.amp_definitely_not_available() is not torch.cuda.is_available()
+    assert module("torch.cuda.amp.grad_scaler").GradScaler is amp.GradScaler
+
+
+def test_checkpoints_of_inputs_without_gradients_are_warned_of() -> None:
+    check = module("torch.utils.checkpoint").check_backward_validity
+    with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True"):
+        check([torch.ones(1), 3])
+    check([torch.ones(1), torch.ones(1, requires_grad=True)])  # a warning is an error here
+
+
+def test_unit_vectors_of_several_tensors() -> None:
+    basis = module("torch.autograd.functional")._construct_standard_basis_for
+    parts = basis((torch.ones(2), torch.ones(1, dtype=torch.float64), torch.ones(3)), (2, 1, 3))
+    assert [part.dtype for part in parts] == [torch.float32, torch.float64, torch.float32]
+    assert torch.equal(torch.cat(parts, 1), torch.eye(6, dtype=torch.float64))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 import rushlight as rl
@@ -12,7 +14,9 @@ from rushlight.core.printing import printoptions
 def test_operators_are_called_and_stay_the_same() -> None:
     add = rl.ops.aten.add.Tensor
     assert add is rl.ops.aten.add.Tensor
-    assert add.overloadpacket is rl.ops.aten.add
+    assert add.overloadpacket is add._overloadpacket is rl.ops.aten.add
+    table = copy.deepcopy({add: 1, rl.ops.aten.mm: 2})  # as counters of operators copy theirs
+    assert (table[add], table[rl.ops.aten.mm]) == (1, 2)
     assert (str(add), add.name()) == ("aten.add.Tensor", "aten::add.Tensor")
     assert repr(add) == "<OpOverload(op='aten.add', overload='Tensor')>"
     x = rl.arange(6.0).reshape(2, 3)
@@ -48,3 +52,24 @@ def test_what_is_not_there_says_no() -> None:
     assert not rl.distributed.rpc.is_available()
     with pytest.raises(ValueError, match="process group"):
         rl.distributed.rpc.init_rpc("worker")
+
+
+def test_functions_given_before_their_operator_is_made() -> None:
+    """An extension's function may be registered by a module that is imported first."""
+
+    @rl.library.impl("tests_of_order::thrice", ["CUDA"])
+    def elsewhere(x: rl.Tensor) -> rl.Tensor:
+        raise AssertionError
+
+    @rl.library.impl("tests_of_order::thrice", "default")
+    def thrice(x: rl.Tensor) -> rl.Tensor:
+        return 3 * x
+
+    assert not hasattr(rl.ops, "tests_of_order")
+    rl.library.define("tests_of_order::thrice", "(Tensor x) -> Tensor")
+    assert rl.ops.tests_of_order.thrice(rl.ones(2)).tolist() == [3, 3]
+
+
+def test_libraries_for_torchs_runtime_are_refused_as_missing_ones() -> None:
+    with pytest.raises(OSError, match=r"^Could not load this library: lib\.so$"):
+        rl.ops.load_library("lib.so")

@@ -1,5 +1,6 @@
 """Convolutions of few elements go by a table of their patches; of many, through blocks."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,3 +77,10 @@ def test_what_a_check_has_to_say_is_said_again_for_a_form_that_passed():
         F.conv2d(x[..., :2], w)
     with pytest.raises(RuntimeError, match="to have 2 channels"):
         F.conv2d(rl.ones(1, 1, 4, 4), w)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_numbers_of_numpy_stand_for_all_dimensions(kind):
+    x, w = rl.arange(49.0).reshape(1, 1, 7, 7), rl.arange(9.0).reshape(1, 1, 3, 3)
+    given = F.conv2d(x, w, stride=kind(1), padding=kind(1), dilation=kind(2))
+    assert rl.equal(given, F.conv2d(x, w, padding=1, dilation=2))

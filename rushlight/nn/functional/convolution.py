@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from numbers import Integral
 from typing import Any
 
 import rushlight as rl
@@ -21,8 +22,8 @@ Sizes = tuple[int, ...]
 
 def tuple_of(value: Any, dims: int, name: str) -> Sizes:
     """One number per dimension, from a number or a sequence; torch's error for other lengths."""
-    if isinstance(value, int):
-        return (value,) * dims
+    if isinstance(value, (int, Integral)):  # the second knows NumPy's too
+        return (int(value),) * dims
     found = tuple(int(one) for one in value)
     if len(found) == 1:
         return found * dims
