@@ -14,6 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 Tensor = rl.Tensor
+_AT_ONCE = 1 << 19  # pairs of a label and a class whose gaps are taken at a time
 _WIDE_ONLY = "bool int uint8 float16 bfloat16 complex"  # what kernels for float and double refuse
 
 
@@ -74,6 +75,18 @@ def _check_scores(input: Tensor) -> None:
         )
 
 
+def _behind_labels(scores: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each row of scores."""
+    listed = (labels < 0).long().cumsum(1) == 0  # up to the first -1
+    safe = labels.clamp_min(0)
+    is_label = rl.zeros_like(labels).scatter_add(1, safe, listed.to(labels.dtype)) > 0
+    own = scores.gather(1, safe)
+    # (N, labels, classes): the margin of each label over each class
+    gaps = (1 - (own.unsqueeze(2) - scores.unsqueeze(1))).clamp_min(0)
+    counted = listed.unsqueeze(2) & ~is_label.unsqueeze(1)
+    return (gaps * counted).sum((1, 2)) / scores.shape[1]
+
+
 @n.goes_by("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -95,18 +108,17 @@ def multilabel_margin_loss(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
     n.refuse(input, _WIDE_ONLY, "multilabel_margin_loss_forward_out_frame")
+    if n.outside(target, -1, input.shape[-1] if input.ndim else 1):
+        raise RuntimeError("argument #2 'target' is out of range")
     single = input.ndim < 2
     scores, labels = (x.reshape(1, -1) if single else x for x in (input, target))
     classes = scores.shape[1]
-    listed = (labels < 0).long().cumsum(1) == 0  # up to the first -1
-    safe = labels.clamp_min(0)
-    marks = rl.nn.functional.one_hot(safe, classes) * listed.unsqueeze(-1)
-    is_label = marks.sum(1) > 0
-    own = scores.gather(1, safe)
-    # (N, labels, classes): the margin of each label over each class
-    gaps = (1 - (own.unsqueeze(2) - scores.unsqueeze(1))).clamp_min(0)
-    counted = listed.unsqueeze(2) & ~is_label.unsqueeze(1)
-    loss = (gaps * counted).sum((1, 2)) / classes
+    rows = max(1, _AT_ONCE // classes**2)
+    if scores.shape[0] <= rows or n.STATE.tracer is not None:  # a program makes no such arrays
+        loss = _behind_labels(scores, labels)
+    else:
+        parts = zip(scores.split(rows), labels.split(rows))
+        loss = rl.cat([_behind_labels(*part) for part in parts])
     return loss.reshape(()) if single and reduction == "none" else reduced(loss, reduction)
 
 
