@@ -173,9 +173,9 @@ def _batched(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
             " overriden vmap staticmethod to avoid ambiguity. For more details, please see"
             " https://pytorch.org/docs/main/notes/extending.func.html"
         )
-    inner = tuple(_strip(x, Batched, level) for x in args)
-    mapped = [x is not y for x, y in zip(args, inner)]
     if cls.generate_vmap_rule:
+        inner = tuple(_strip(x, Batched, level) for x in args)
+        mapped = [x is not y for x, y in zip(args, inner)]
         return _generated(cls, level, args, inner, mapped, kwargs)
     if not has_vmap:
         raise fail(
@@ -184,16 +184,43 @@ def _batched(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
             " override and implement the vmap staticmethod or set generate_vmap_rule=True. For more"
             " details, please see https://pytorch.org/docs/main/notes/extending.func.html",
         )
-    info = VmapInfo(level.size, level.randomness)
-    dims = tuple(0 if one else None for one in mapped)
-    outputs, out_dims = cls.vmap(info, dims, *inner, **kwargs)
-    if not isinstance(outputs, tuple):
-        return _placed(level, outputs, out_dims)
-    places = out_dims if isinstance(out_dims, tuple) else (out_dims,) * len(outputs)
-    return tuple(_placed(level, y, dim) for y, dim in zip(outputs, places, strict=True))
+    inner, dims = _unbatched(args, level)
+    found = cls.vmap(VmapInfo(level.size, level.randomness), dims, *inner, **kwargs)
+    if not isinstance(found, tuple) or len(found) != 2:
+        what = f"{len(found)} returns" if isinstance(found, tuple) else f"a {type(found)}"
+        raise RuntimeError(
+            "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree"
+            f" structure compatible with the output. Got {what} instead"
+        )
+    return _placed(level, *found, found[1])
 
 
-def _placed(level: Level, y: Any, dim: Any) -> Any:
+def _unbatched(x: Any, level: Level) -> tuple[Any, Any]:
+    """The values of an argument without the batch of this level, and its dimension in each."""
+    if type(x) in (tuple, list):
+        pairs = [_unbatched(one, level) for one in x]
+        return type(x)(one for one, _ in pairs), type(x)(dim for _, dim in pairs)
+    if type(x) is dict:
+        named = {key: _unbatched(one, level) for key, one in x.items()}
+        return {k: one for k, (one, _) in named.items()}, {k: dim for k, (_, dim) in named.items()}
+    inner = _strip(x, Batched, level)
+    return inner, None if inner is x else 0
+
+
+def _placed(level: Level, y: Any, dim: Any, whole: Any) -> Any:
+    """Outputs with their batch at `dim`: of each, or a structure of such like that of `y`."""
+    keys: Any = range(len(y)) if type(y) in (tuple, list) else y if type(y) is dict else None
+    each = isinstance(dim, (tuple, list, dict))
+    if each and (keys is None or len(keys) != len(dim)):
+        raise RuntimeError(
+            "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims)"
+            f" tuple. Expected out_dims={whole} to be compatible with the structure of `output`."
+            " For more details, please see"
+            " https://pytorch.org/docs/main/notes/extending.func.html"
+        )
+    if keys is not None:
+        parts = [_placed(level, y[key], dim[key] if each else dim, whole) for key in keys]
+        return dict(zip(keys, parts)) if type(y) is dict else type(y)(parts)
     if dim is None or not isinstance(y, Tensor):
         return y
     return wrap(Batched(level, first(y, dim)))
