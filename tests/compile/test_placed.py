@@ -147,3 +147,38 @@ def test_values_of_all_shapes(shape: tuple[int, ...]) -> None:
             except RuntimeError as error:
                 found.append((str(error), t.memory.tolist(), t.at))
     assert found[:5] == found[5:]
+
+
+def read_by_slice(t: Any, x: Any) -> Any:
+    found = t.memory[t.at : t.at + 2] * x
+    t.at = (t.at + 2) % SIZE
+    return found
+
+
+def read_by_index(t: Any, x: Any) -> Any:
+    found = t.memory[t.at + torch.arange(2)] * x
+    t.at = (t.at + 2) % SIZE
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:compiled")
+@pytest.mark.parametrize("way", [read_by_slice, read_by_index])
+def test_where_a_place_that_moves_is_read_an_index_serves_all(way: Any) -> None:
+    ours, theirs = (
+        types.SimpleNamespace(at=0, memory=torch.arange(3.0 * SIZE).reshape(SIZE, 3))
+        for _ in range(2)
+    )
+    step = torch.compile(lambda x: way(ours, x), backend="numpy")
+    for k in range(30):
+        if k == 20:  # the user writes, and moves the place
+            for t in (ours, theirs):
+                t.memory[0] += 5
+                t.at = 1
+        x = torch.full((2, 3), float(k))
+        assert step(x).tolist() == way(theirs, x).tolist() and ours.at == theirs.at, k
+    advised = "read by an index" in str(step.explain())
+    assert advised is (way is read_by_slice)
+    if way is read_by_index:
+        assert len(step.programs) == 1
+    else:
+        assert len(step.programs) <= 2

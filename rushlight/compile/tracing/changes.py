@@ -62,7 +62,8 @@ class Changed:
         wasted = tracer.changing.wasted(tracer.here) if tracer.changing is not None else ()
         for spot in lent:
             if spot.mark in wasted or type(spot) is First:
-                raise Uncompilable(f"{CHANGES} {spot.path}")
+                advice = "" if tracer.changing is None else tracer.changing.advice(spot.mark)
+                raise Uncompilable(f"{CHANGES} {spot.path}{advice}")
         left = [(Spot(x.table, x.key, x.path), x.given) for x in self._stores]
         left += [(spot, spot.now()) for spot in lent]
         left += [(spot, x) for spot, new in self._grown for x in new]
@@ -122,7 +123,7 @@ def changed_places(tracer: Tracer, reach: Reach, lent: set[tuple[int, Any]]) -> 
     for place in (*reach.places, *reach.rates, *reach.passing):
         mark = id(place.container), place.key
         if mark not in known and not place.holds():
-            failed.append(place.path)
+            failed.append(place.path + changing.advice(mark))
             if place.kind in PLACES:
                 _note(changing, place)
     path = failed[0] if failed else repeatable(tracer, stores, reach)

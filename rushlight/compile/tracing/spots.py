@@ -23,6 +23,10 @@ from .varied import PLACES, Mark, exchanged
 
 _HERE = re.compile(r"here\[(\d+)\]")
 _LARGE = 2**63
+_CONSTANT = (
+    ", whose value must be a constant of a program (the size or the part of something that is"
+    " read): pass it as a tensor, and read by an index (x[at + torch.arange(n)])"
+)
 _EXACT = 2  # programs for one value of a number that the call changes; then it is not lent
 
 
@@ -146,6 +150,10 @@ class Changing:
         self._exact.update(spot.mark for spot in here.exact)
         self.keep([spot for spot in here.exact if self._exact[spot.mark] > _EXACT])
         return set(self._kept)
+
+    def advice(self, mark: Mark) -> str:
+        """What to do about a number that is no longer lent: each program was for one value."""
+        return _CONSTANT if mark in self._kept else ""
 
     def keep(self, spots: Sequence[Spot]) -> None:
         """Lend these no more."""
