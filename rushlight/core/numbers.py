@@ -86,7 +86,7 @@ def held(value: Any, kind: np.dtype) -> Any:
     imaginary parts in real types.
     """
     code = kind.char
-    if code == "d" or code == "?" or (code == "f" and -_SINGLE <= value.real <= _SINGLE):
+    if code == "d" or code == "?" or (code == "f" and not _SINGLE < abs(value.real) < math.inf):
         if type(value) is not complex or code == "?":
             return value
         if not value.imag:

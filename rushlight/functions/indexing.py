@@ -122,10 +122,11 @@ def _without_dots(
     return _simple((*parts[:place], *_ALL * (len(shape) - used), *parts[place + 1 :]), shape)
 
 
-def _places(key: Any, ndim: int) -> tuple[np.ndarray, ...] | None:
-    """The arrays of a key of nothing but places, each one's in a dimension; else None."""
+def _places(key: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, ...] | None:
+    """The arrays of a key of nothing but places, each one's in a dimension, or of one mask that
+    fits; else None."""
     parts = key if type(key) is tuple else (key,)
-    if not 0 < len(parts) <= ndim:
+    if not 0 < len(parts) <= len(shape):
         return None
     found = []
     for part in parts:
@@ -135,13 +136,17 @@ def _places(key: Any, ndim: int) -> tuple[np.ndarray, ...] | None:
             array = np.array(part)
         else:
             return None
-        if type(array) is not np.ndarray or array.dtype is not _INT64 or not array.ndim:
+        if type(array) is not np.ndarray or not array.ndim:
+            return None
+        kind = array.dtype
+        alone = kind is _BOOL and len(parts) == 1 and array.shape == shape[: array.ndim]
+        if kind is not _INT64 and not alone:
             return None
         found.append(array)
     return tuple(found)
 
 
-_WHOLE, _INT64 = {int}, np.dtype(np.int64)
+_WHOLE, _INT64, _BOOL = {int}, np.dtype(np.int64), np.dtype(bool)
 
 
 def _slice(part: slice) -> slice:
@@ -268,6 +273,11 @@ def _two_steps(parts: list[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
     torch applies integers before arrays, NumPy together with them; so integers go first.
     """
+    kinds = set(map(type, parts))
+    if np.ndarray not in kinds:
+        return tuple(parts), ()
+    if len(kinds) == 1 and 0 not in [part.ndim for part in parts]:
+        return (), tuple(parts)
     basic: list[Any] = []
     then: list[Any] = []
     for part in parts:
@@ -296,7 +306,7 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     simple = _simple(key, self._array.shape)
     if simple is not None:
         return s.part(self, (*simple, ...))
-    places = _places(key, self._array.ndim)
+    places = _places(key, self._array.shape)
     if places is not None:
         return ix.index(self, places)
     parts, advanced = _normal(key)
@@ -328,10 +338,11 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         value = held(value, kind if kind.char not in "eE" else np.dtype(np.float64))
     simple, advanced = _simple(key, self._array.shape), False
     if simple is None:
-        parts, advanced = _normal(key)
+        parts: Any = _places(key, self._array.shape)
+        parts, advanced = _normal(key) if parts is None else (parts, True)
     inplace.refuse_leaf(self, through_view=not advanced)
     if simple is None:
-        simple = _checked(parts, self._array.shape)
+        simple = list(parts) if type(parts) is tuple else _checked(parts, self._array.shape)
         if advanced and isinstance(value, Tensor) and value._array.dtype != self._array.dtype:
             _check_types(self, simple, value)
     filled = list(simple)

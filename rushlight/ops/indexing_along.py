@@ -20,6 +20,7 @@ def copied(x: Any) -> np.ndarray:
     return x.copy() if type(x) is ndarray else np.array(x)
 
 
+_UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
 ndarray, _add_at = np.ndarray, np.add.at
 FEW = 512  # places so few that the number of calls is what counts
 
@@ -42,17 +43,29 @@ def _counted(n: int, before: int, behind: int) -> np.ndarray:
 
 
 def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarray:
-    """The same as indices into the flattened array; whoever takes places from users looks at them.
-
-    None is negative or too large, that is: such ones would count into the next row.
-    """
+    """The same as indices into the flattened array; negative places count from the end."""
     wanted, count = places.shape, places.size
     if 0 in places.strides:
         places = unrepeated(places)
+    if places.dtype.char == "l":  # one look: without its sign a negative place is the largest
+        seen = places.view(_UNSIGNED)
+        inside = seen.item(seen.argmax()) < shape[dim]
+    else:
+        inside = places.min() >= 0 and places.max() < shape[dim]
+    if not inside:
+        places = _forward(places, shape[dim])
     few = count <= FEW * wanted[dim]
     step, others = (_steps if few else _steps.__wrapped__)(shape, dim, wanted)
     flat = (places if step == 1 else places * step) + others
     return flat if flat.size == count else np.broadcast_to(flat, wanted)
+
+
+def _forward(places: np.ndarray, size: int) -> np.ndarray:
+    """Places counted from the front; users' are refused before they come here."""
+    forward = np.where(places < 0, places + size, places)
+    if forward.min() < 0 or forward.max() >= size:
+        raise IndexError(f"index is out of bounds for a dimension with size {size}")
+    return forward
 
 
 @functools.lru_cache(256)

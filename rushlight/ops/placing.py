@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.families import general, linear
-from ..core.heavy import heavy
+from ..core.heavy import LEAST, heavy
 from ..core.numbers import number
 from .indexing import add_at, add_rows
 from .indexing_along import copied, corner, flat_places, gather
@@ -39,8 +39,20 @@ def kind_of(x: Any) -> dtypes.dtype:
 EVERYWHERE = np.ones((), bool)
 
 
+# NumPy's public function first asks all operands whether they have an `__array_function__`
+_copy_to: Any = getattr(np.copyto, "_implementation", np.copyto)
+
+
 def _masked_fill(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
-    return row_major(np.where(mask, np.asarray(value).astype(x.dtype), x))
+    if x.dtype.char in "fd" and (type(value) is int or (type(value) is float and value)):
+        given = number(value, x.dtype)
+    else:
+        given = np.asarray(value).astype(x.dtype)
+    if not given.ndim and mask.shape == x.shape[x.ndim - mask.ndim :] and x.size < LEAST:
+        y = copied(x)
+        _copy_to(y, given, where=mask)
+        return y
+    return row_major(np.where(mask, given, x))
 
 
 masked_fill = general(

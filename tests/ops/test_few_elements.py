@@ -120,3 +120,50 @@ def test_deviations_whose_squares_are_too_large_stand_beside_nan():
 def test_no_loss_is_a_zero_without_a_sign(reduction):
     loss = rl.nn.functional.nll_loss(rl.zeros(3, 2), rl.tensor([0, 1, 0]), reduction=reduction)
     assert not bool(loss.signbit())
+
+
+@pytest.mark.parametrize("kind", [rl.float32, rl.float64, rl.bfloat16, rl.int64])
+def test_masks_of_every_breadth_are_filled_alike(kind):
+    """Where a mask is not wider than the tensor the numbers are written into a copy."""
+    x = rl.arange(12).reshape(2, 2, 3).to(kind)
+    mask = rl.tensor([True, False, True])
+    wide = mask.expand(2, 2, 3)
+    for value in (0, -0.0, 3, 7.0, True):
+        wanted = rl.where(wide, rl.tensor(value).to(kind), x)
+        for one in (mask, wide, mask.reshape(1, 1, 3), wide.contiguous()):
+            found = x.masked_fill(one, value)
+            assert found.dtype is kind
+            assert rl.equal(found, wanted)
+            assert rl.equal(found.signbit(), wanted.signbit())
+    assert x[0, 0].masked_fill(wide, 9).shape == (2, 2, 3)
+    assert x.permute(2, 1, 0).masked_fill(wide.permute(2, 1, 0), 1).is_contiguous()
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf"), float("nan")])
+def test_infinities_and_nan_are_held_and_what_is_too_large_is_refused(value):
+    x, mask = rl.zeros(2), rl.tensor([True, False])
+    found = x.masked_fill(mask, value)
+    x[mask] = value
+    assert rl.equal(found.isfinite(), ~mask)
+    assert rl.equal(found.nan_to_num(), x.nan_to_num())
+    with pytest.raises(RuntimeError, match="without overflow"):
+        x.masked_fill(mask, 1e39)
+
+
+def test_a_mask_alone_and_a_mask_among_others_choose_the_same():
+    x = rl.arange(6.0).reshape(2, 3).requires_grad_()
+    mask = rl.tensor([[True, False, True], [False, True, False]])
+    assert rl.equal(x[mask], x[..., mask])
+    assert rl.equal(x[mask[:, 0]], x[:1])
+    (x[mask] * rl.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]
+    base = rl.zeros(3, 2, 3)
+    part = base[1]
+    part[mask] = rl.tensor([[1.0, 2.0, 3.0]])
+    assert base.sum().item() == 6.0
+    assert base._version == 1
+    with pytest.raises(IndexError, match="shape of the mask"):
+        x[mask[:, :2]]
+    with pytest.raises(IndexError, match="shape of the mask"):
+        part[mask[:, :2]] = 1.0
