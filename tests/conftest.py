@@ -55,6 +55,14 @@ def pytest_collection_finish() -> None:
             _untrack(one)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """The same for what is noted of a test that passed: three notes each, up to the end."""
+    if report.passed:
+        for part in [report, *gc.get_referents(report)]:
+            if (part is report or type(part) in (dict, list)) and gc.is_tracked(part):
+                _untrack(part)
+
+
 def _of_python(name: str) -> Callable[[object], None]:
     function = getattr(ctypes.pythonapi, name)
     function.argtypes, function.restype = [ctypes.py_object], None
