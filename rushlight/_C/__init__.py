@@ -54,6 +54,11 @@ def _get_tracing_state() -> None:
     """None: nothing is ever traced by torch.jit."""
 
 
+def _is_tracing() -> bool:
+    """False: nothing is ever traced by torch.jit."""
+    return False
+
+
 def _log_api_usage_once(event: str) -> None:
     """Nothing: no usage is logged."""
 

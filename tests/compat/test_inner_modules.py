@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import importlib
 from typing import Any
 
@@ -160,3 +161,27 @@ def test_unit_vectors_of_several_tensors() -> None:
     parts = basis((torch.ones(2), torch.ones(1, dtype=torch.float64), torch.ones(3)), (2, 1, 3))
     assert [part.dtype for part in parts] == [torch.float32, torch.float64, torch.float32]
     assert torch.equal(torch.cat(parts, 1), torch.eye(6, dtype=torch.float64))
+
+
+def test_batches_are_pinned_in_the_containers_they_come_in() -> None:
+    """The answers are torch 2.13's."""
+
+    class Batch:
+        def pin_memory(self) -> str:
+            return "pinned"
+
+    class Named(dict):  # type: ignore[type-arg]
+        tag = "kept"
+
+    pin, one = module("torch.utils.data._utils.pin_memory").pin_memory, Batch()
+    pair = collections.namedtuple("pair", "a b")
+    for given, pinned in (
+        ({"x": [one, 3], "n": "first"}, {"x": ["pinned", 3], "n": "first"}),
+        ((one, 2), ("pinned", 2)), (pair(one, 1), pair("pinned", 1)),
+        (collections.deque([one]), collections.deque(["pinned"])),
+        (Named(x=one), Named(x="pinned")), (b"q", b"q"), ({1}, {1}), (None, None),
+    ):  # fmt: skip
+        found = pin(given)
+        assert (type(found), found) == (type(pinned), pinned)
+    assert pin(range(3)) == [0, 1, 2]
+    assert module("torch._C")._is_tracing() is False
