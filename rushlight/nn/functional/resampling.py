@@ -38,7 +38,12 @@ def _positions(size: int, out: int, align: bool, factor: float | None) -> Array:
     return np.arange(out) * step if align else (np.arange(out) + 0.5) * step - 0.5
 
 
-def _nearest(size: int, out: int, factor: float | None, exact: bool) -> Array:
+_SMALL = 128  # height and width together: up to here torch takes another kernel for pictures
+
+
+def _nearest(size: int, out: int, factor: float | None, exact: bool, small: bool) -> Array:
+    if small and not exact and out in (size, 2 * size):  # whatever factor was asked for
+        return np.arange(out) * size // out
     step = np.float32(1.0 / factor if factor else size / out)
     places = np.arange(out, dtype=np.float32)
     found = np.floor((places + np.float32(0.5)) * step if exact else places * step)
@@ -124,12 +129,12 @@ def _matrix(size: int, out: int, mode: str, align: bool, factor: Any, smooth: bo
 def _resampled(
     input: Tensor, out: list[int], mode: str, align: bool, factors: Any, smooth: bool
 ) -> Tensor:
-    kind = input.dtype
+    kind, small = input.dtype, len(out) == 2 and sum(out) <= _SMALL
     for place, size in enumerate(out):
         dim, factor = 2 + place, factors[place]
         old = input.shape[dim]
         if mode.startswith("nearest"):
-            places = _nearest(old, size, factor, mode == "nearest-exact")
+            places = _nearest(old, size, factor, mode == "nearest-exact", small)
             input = n.take_slices(input, dim, places)
         elif size != old or (factor and factor != 1):
             weights = _matrix(old, size, mode, align, factor, smooth)
