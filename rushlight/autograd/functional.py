@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.names import explain_missing as _explain_missing
 from ..core.tensor import Tensor, wrap
 from ..ops.structure import as_shape, clone, reshape, stack
 from .backward import grad
@@ -17,25 +18,15 @@ from .transforms import grad as grad_of
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
 Result = Any
-
-
-def _construct_standard_basis_for(
-    tensors: tuple[Tensor, ...], tensor_numels: tuple[int, ...]
-) -> tuple[Tensor, ...]:
-    """The unit vectors of all tensors laid end to end, a row each; each tensor's columns of them.
-
-    >>> import rushlight as torch
-    >>> from rushlight.autograd.functional import _construct_standard_basis_for
-    >>> _construct_standard_basis_for((torch.ones(1), torch.ones(1)), (1, 1))
-    (tensor([[1.],
-            [0.]]), tensor([[0.],
-            [1.]]))
-    """
-    total, ends = sum(tensor_numels), np.cumsum(tensor_numels)
-    return tuple(
-        wrap(np.eye(total, count, count - end, dtype=x._array.dtype))
-        for x, count, end in zip(tensors, tensor_numels, ends.tolist())
-    )
+_explain_missing(
+    __name__,
+    {
+        name: ("rushlight.autograd.functional_steps", name)
+        for name in (
+            "_as_tuple", "_construct_standard_basis_for", "_grad_postprocess", "_tuple_postprocess",
+        )
+    },
+)  # fmt: skip
 
 
 def _tuple(values: Any, what: str, name: str) -> tuple[tuple[Tensor, ...], bool]:

@@ -163,6 +163,24 @@ def test_unit_vectors_of_several_tensors() -> None:
     assert torch.equal(torch.cat(parts, 1), torch.eye(6, dtype=torch.float64))
 
 
+def test_tuples_around_jacobians() -> None:
+    steps = module("torch.autograd.functional")
+    x = torch.ones(1, requires_grad=True)
+    assert steps._as_tuple([x]) == (x,) and steps._as_tuple(x) == (x,)
+    assert steps._as_tuple(x, "inputs", "f") == (False, (x,))
+    assert steps._as_tuple((x,), "inputs", "f") == (True, (x,))
+    with pytest.raises(TypeError, match=r"^The inputs given to f must .* the given inputs has ty"):
+        steps._as_tuple(3, "inputs", "f")
+    with pytest.raises(TypeError, match=r"^The inputs given to f must .* the value at index 1 has"):
+        steps._as_tuple((x, 3), "inputs", "f")
+    nested = (("a",), ("b",))
+    unpacked = [steps._tuple_postprocess(nested, (i, j)) for i in (True, False) for j in (1, 0)]
+    assert unpacked == [nested, ("a", "b"), ("a",), "a"]
+    assert steps._tuple_postprocess(("a",), False) == "a"
+    assert steps._grad_postprocess(((x,), (x,)), False)[1][0].requires_grad is False
+    assert steps._grad_postprocess((x,), True)[0] is x
+
+
 def test_batches_are_pinned_in_the_containers_they_come_in() -> None:
     """The answers are torch 2.13's."""
 
