@@ -23,7 +23,7 @@ from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from ..tracing.telling import ALL, told_apart
 from .apart import overlapping
 from .backward import output_entry
-from .guards import ABSENT, Place, checker, same, set_on
+from .guards import ABSENT, Place, checker, same, set_on, still
 from .opened import STATES, Above, Opened, layout, opened, plain_parts
 from .returned import may_give_back
 from .texts import Texts, texts_in
@@ -52,6 +52,7 @@ def takers(captured: Captured) -> list[Owner]:
 
 
 HOOKED = 3
+ASKED = 100  # times that places are gone through, before a text is written: that takes so long
 
 
 class Argument:
@@ -210,8 +211,8 @@ class Bound:
         self.conditions: dict[str, Any] = {}  # on numbers among the arguments, asked by the caller
         self.places: list[Place] = captured.places
         self.presence = captured.presence
-        self._check: Any = None  # asks all places; written when it is needed a second time
-        self._asked = False
+        self._check: Any = None  # asks all places; written when that was often needed
+        self._asked = 0
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases, self._takers = self._sharing(), takers(captured)
@@ -271,9 +272,9 @@ class Bound:
     def holds(self) -> bool:
         """Whether all places are as they were."""
         if self._check is None:
-            if not self._asked:  # a process that recalls a program asks once: no text is written
-                self._asked = True
-                return all(place.holds() for place in self.places)
+            self._asked += 1
+            if self._asked <= ASKED:
+                return all(map(still, self.places))
             self._check = checker(self.places)
         return self._check()
 

@@ -149,20 +149,21 @@ def checker(places: list[Place]) -> Callable[[], bool]:
     def holds() -> bool:
         nonlocal sought
         for place in broken:
-            if not _still(place):
+            if not still(place):
                 return False
         if check():
             return True
         if sought < SOUGHT:
             sought += 1
-            found = next((place for place in places if not _still(place)), None)
+            found = next((place for place in places if not still(place)), None)
             broken.extend([] if found is None else [found])
         return False
 
     return holds
 
 
-def _still(place: Place) -> bool:
+def still(place: Place) -> bool:
+    """Whether it holds; not if it cannot be asked."""
     try:
         return place.holds()
     except Exception:  # the user's own comparison may fail with anything
