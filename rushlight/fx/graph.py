@@ -262,6 +262,12 @@ class Graph:
             if node.name in seen:
                 raise RuntimeError(f"Node redefined name {node.name}!")
             for one in node.all_input_nodes:
+                if one.graph is not self:
+                    raise RuntimeError(
+                        f"Argument '{one}' of Node '{node}' does not belong to this Graph, but was"
+                        " used as an argument! If you are copying nodes from another graph, make"
+                        f" sure to use ``arg_transform`` on node_copy() to remap values\n{self}"
+                    )
                 if one.name not in seen:
                     raise RuntimeError(
                         f"Argument '{one}' of Node '{node}' was used before it has been defined!"

@@ -40,6 +40,7 @@ class GraphModule(rl.nn.Module):
     def __init__(self, root: Any, graph: Graph, class_name: str = "GraphModule") -> None:
         super().__init__()
         type(self).__name__ = type(self).__qualname__ = class_name
+        self.meta: dict[str, Any] = {}  # for those who work on the graph
         if isinstance(root, rl.nn.Module):
             self.training = root.training
         for node in graph.nodes:
@@ -138,7 +139,9 @@ class GraphModule(rl.nn.Module):
         return made
 
     def __copy__(self) -> GraphModule:
-        return GraphModule(self, self.graph, type(self).__name__)
+        made = GraphModule(self, self.graph, type(self).__name__)
+        made.meta = self.meta
+        return made
 
     def __reduce__(self) -> Any:
         held = {k: v for k, v in self.__dict__.items() if k not in ("_graph", "_code")}

@@ -13,7 +13,13 @@ from .._C import _nn
 if TYPE_CHECKING:
     from .graph import Graph
 
-__all__ = ["Node", "map_aggregate", "map_arg"]
+__all__ = ["Argument", "Node", "Target", "has_side_effect", "map_aggregate", "map_arg"]
+
+# What annotations of programs name: what a node calls, and what it may be given.
+Target = Callable[..., Any] | str
+Argument = Any
+
+_KEPT: set[Callable[..., Any]] = set()  # functions whose calls stay though nobody uses them
 
 OPCODES = frozenset({
     "placeholder", "get_attr", "call_function", "call_method", "call_module", "output",
@@ -50,6 +56,22 @@ def map_arg(value: Any, change: Callable[[Node], Any]) -> Any:
     ['x', 3]
     """
     return map_aggregate(value, lambda one: change(one) if isinstance(one, Node) else one)
+
+
+def has_side_effect(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep calls of `fn` where `eliminate_dead_code` removes what nobody uses; returns `fn`.
+
+    >>> import rushlight as torch
+    >>> report = torch.fx.has_side_effect(lambda x: print(x.shape))
+    >>> graph = torch.fx.Graph()
+    >>> x = graph.placeholder("x")
+    >>> call = graph.call_function(report, (x,))
+    >>> end = graph.output(x)
+    >>> graph.eliminate_dead_code()
+    False
+    """
+    _KEPT.add(fn)
+    return fn
 
 
 class Node:
@@ -129,6 +151,15 @@ class Node:
         """The nodes among the arguments, each once."""
         return list(self._inputs)
 
+    @property
+    def stack_trace(self) -> str | None:
+        """Where the program asked for the step, if whoever made the graph wrote it down."""
+        return self.meta.get("stack_trace")
+
+    @stack_trace.setter
+    def stack_trace(self, trace: str | None) -> None:
+        self.meta["stack_trace"] = trace
+
     def _update(self, args: Any, kwargs: Any) -> None:
         for old in self._inputs:
             old.users.pop(self, None)
@@ -196,8 +227,12 @@ class Node:
         if self.op in ("placeholder", "output"):
             return True
         if self.op == "call_function":
-            return self.target is rl._assert or getattr(self.target, "__name__", "").startswith(
-                ("setitem", "iadd", "isub", "imul")
+            return (
+                self.target is rl._assert
+                or self.target in _KEPT
+                or getattr(self.target, "__name__", "").startswith(
+                    ("setitem", "iadd", "isub", "imul")
+                )
             )
         return False
 

@@ -173,6 +173,5 @@ Proxy.__hash__ = object.__hash__  # == is noted, identity hashes
 Proxy.__abs__ = _noted(operator.abs)  # type: ignore[attr-defined]  # as the others
 
 
-_explain_missing(
-    __name__, {"GraphAppendingTracer": ("rushlight.fx.noting", "GraphAppendingTracer")}
-)
+_NOTING = ("GraphAppendingTracer", "TracerBase")
+_explain_missing(__name__, {name: ("rushlight.fx.noting", name) for name in _NOTING})

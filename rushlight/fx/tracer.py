@@ -121,8 +121,8 @@ class Tracer(TracerBase):
         """Placeholders for the parameters of a function; `concrete_args` keep their values."""
         code = inspect.unwrap(root_fn).__code__
         named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        if code.co_kwonlyargcount:
-            raise RuntimeError("functions with keyword-only arguments cannot be traced")
+        if is_module and not named:
+            raise RuntimeError("``self`` argument cannot be part of *args expansion!")
         parameters = inspect.signature(root_fn).parameters
         args: list[Any] = [self.root] if is_module else []
         for name in named[1 if is_module else 0 :]:
@@ -134,7 +134,7 @@ class Tracer(TracerBase):
         for flag, stars in ((inspect.CO_VARARGS, "*"), (inspect.CO_VARKEYWORDS, "**")):
             if flags & flag:
                 args.append(self.create_proxy("placeholder", stars + rest.pop(0), (), {}))
-        if flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        if flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS) or code.co_kwonlyargcount:
             return _with_the_rest_bound(root_fn, flags), args
         return root_fn, args
 
@@ -194,8 +194,8 @@ def _with_the_rest_bound(function: Callable[..., Any], flags: int) -> Callable[.
         values = list(args)
         named = values.pop() if flags & inspect.CO_VARKEYWORDS else {}
         rest = values.pop() if flags & inspect.CO_VARARGS else ()
-        if isinstance(named, Proxy) or isinstance(rest, Proxy):
-            code = function.__code__
+        code = inspect.unwrap(function).__code__
+        if isinstance(named, Proxy) or isinstance(rest, Proxy) or code.co_kwonlyargcount:
             return _call_with_locals(function, values, rest, named, code)
         return function(*values, *rest, **named)
 
@@ -203,10 +203,14 @@ def _with_the_rest_bound(function: Callable[..., Any], flags: int) -> Callable[.
 
 
 def _call_with_locals(function: Any, values: list[Any], rest: Any, named: Any, code: Any) -> Any:
-    """Call a function whose starred parameters are to be proxies: its code takes them as plain."""
+    """Call a function whose starred parameters are proxies, or that has some by keyword alone.
+
+    Its code takes all of them as plain ones.
+    """
     stars = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
     flags = code.co_flags & ~(inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
-    plain = code.replace(co_argcount=code.co_argcount + stars, co_flags=flags)
+    count = code.co_argcount + code.co_kwonlyargcount + stars
+    plain = code.replace(co_argcount=count, co_kwonlyargcount=0, co_flags=flags)
     made = FunctionType(plain, function.__globals__, function.__name__, None, function.__closure__)
     bound = [*values]
     if code.co_flags & inspect.CO_VARARGS:
