@@ -474,12 +474,12 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     if as_tuple:
         if out is not None:
             raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
-        places = np.nonzero(array if array.ndim else array.reshape(1))
+        places = ix.nonzero_places(array if array.ndim else array.reshape(1))
         return tuple(wrap_array(axis) for axis in places)
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(
             "nonzero: Expected out tensor to have scalar type Long but got scalar type"
             f"{scalar_type_name(out.dtype)}"
         )
-    found = wrap_array(np.argwhere(array))
+    found = wrap_array(ix.nonzero_rows(array))
     return found if out is None else write_out(found, out)
