@@ -16,13 +16,16 @@ from importlib.machinery import ModuleSpec
 from pathlib import PurePath
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from rushlight import Tensor
 
-settings.register_profile("repeatable", derandomize=True)
-if os.environ.get("RUSHLIGHT_NEW_EXAMPLES") != "1":
-    settings.load_profile("repeatable")
+# however slow or busy the machine: no example has to be drawn or run within a time
+settings.register_profile(
+    "patient", derandomize=os.environ.get("RUSHLIGHT_NEW_EXAMPLES") != "1", deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+settings.load_profile("patient")
 os.environ.setdefault("RUSHLIGHT_KEPT_CALLS", "0")  # every test makes its traces
 
 

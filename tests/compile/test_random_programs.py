@@ -23,9 +23,9 @@ import user_programs
 
 COUNT = int(os.environ.get("RUSHLIGHT_RANDOM_PROGRAMS", "0"))
 ALONE = os.environ.get("RUSHLIGHT_RANDOM_PROGRAM")
-NATIVE_EVERY = 1 if COUNT or ALONE else 8  # making native code takes most of the time
-GROUP = 20
-SEEDS = range(COUNT or 80) if ALONE is None else range(int(ALONE), int(ALONE) + 1)
+NATIVE_EVERY = 1 if COUNT or ALONE else 5  # making native code takes most of the time
+GROUP = 10
+SEEDS = range(COUNT or 40) if ALONE is None else range(int(ALONE), int(ALONE) + 1)
 NATIVE = importlib.util.find_spec("llvmlite") is not None
 
 

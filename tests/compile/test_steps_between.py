@@ -1,7 +1,11 @@
-"""Calls that leave an optimiser alone (gradients add up, its schedule moves on) are one program."""
+"""Calls that leave an optimiser alone (gradients add up, its schedule moves on) are one program.
+
+RUSHLIGHT_CALLS_BETWEEN=90 runs as many calls of each course that the user changes on its way.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import warnings
@@ -94,6 +98,9 @@ class Reading(World):
         return loss.item()
 
 
+CHANGED = int(os.environ.get("RUSHLIGHT_CALLS_BETWEEN", "24"))
+
+
 def course(kind: type[World], schedule: str, seed: int, wrap: Any, changes: int) -> Any:
     """What a course of calls leaves after each, with changes by the user in between."""
     rng, found, world = random.Random(seed), [], kind(schedule)
@@ -101,7 +108,7 @@ def course(kind: type[World], schedule: str, seed: int, wrap: Any, changes: int)
     generator = torch.Generator().manual_seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for k in range(45):
+        for k in range(CHANGED if changes else 45):
             if changes and k % changes == changes - 1:
                 rng.choice(CHANGES)(world, world.opt.param_groups[0], rng)
             given = call(torch.randn(4, 3, generator=generator))

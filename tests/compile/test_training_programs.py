@@ -22,9 +22,9 @@ import training_programs
 
 COUNT = int(os.environ.get("RUSHLIGHT_TRAINING_PROGRAMS", "0"))
 ALONE = os.environ.get("RUSHLIGHT_TRAINING_PROGRAM")
-NATIVE_EVERY = 1 if COUNT or ALONE else 6  # making native code takes most of the time
-GROUP = 6
-SEEDS = range(COUNT or 24) if ALONE is None else range(int(ALONE), int(ALONE) + 1)
+NATIVE_EVERY = 1 if COUNT or ALONE else 3  # making native code takes most of the time
+GROUP = 3
+SEEDS = range(COUNT or 12) if ALONE is None else range(int(ALONE), int(ALONE) + 1)
 NATIVE = importlib.util.find_spec("llvmlite") is not None
 
 
