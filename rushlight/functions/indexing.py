@@ -268,15 +268,18 @@ def _misfit(parts: list[Any], filled: list[Any], shape: tuple[int, ...]) -> Base
     raise AssertionError("no part of the key misfits")
 
 
+_BASIC, _ARRAYS = {int, slice, type(None)}, {np.ndarray}
+
+
 def _two_steps(parts: list[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """A basic key (a view) and the key of arrays to apply to what it gives.
 
     torch applies integers before arrays, NumPy together with them; so integers go first.
     """
     kinds = set(map(type, parts))
-    if np.ndarray not in kinds:
+    if kinds <= _BASIC:
         return tuple(parts), ()
-    if len(kinds) == 1 and 0 not in [part.ndim for part in parts]:
+    if kinds == _ARRAYS and 0 not in [part.ndim for part in parts]:
         return (), tuple(parts)
     basic: list[Any] = []
     then: list[Any] = []
