@@ -162,7 +162,7 @@ def _ask_for_trust(owner: str, name: str, trust: Any, folder: Path) -> None:
     if trust not in (True, False, None, "check"):
         raise ValueError(f"trust_repo must be a bool, None or 'check', got {trust!r}")
     listed, entry = folder / "trusted_list", f"{owner}_{name}"
-    known = listed.read_text().split() if listed.exists() else []
+    known = listed.read_text("utf-8").split() if listed.exists() else []
     if entry in known or owner in ("facebookresearch", "facebookincubator", "pytorch"):
         return
     if trust is None:
@@ -177,7 +177,7 @@ def _ask_for_trust(owner: str, name: str, trust: Any, folder: Path) -> None:
         answer = input(f"{question} and as such cannot be downloaded. Do you trust it (y/N)? ")
         if answer.strip().lower() not in ("y", "yes"):
             raise Exception("Untrusted repository.")
-    listed.write_text("".join(f"{one}\n" for one in [*known, entry]))
+    listed.write_text("".join(f"{one}\n" for one in [*known, entry]), "utf-8")
 
 
 def _fetched(github: str, force_reload: bool, trust: Any, verbose: bool) -> str:

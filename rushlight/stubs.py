@@ -110,7 +110,7 @@ def _method(name: str, value: Any) -> str:
 
 
 def _private_fields() -> str:
-    (kind,) = (n for n in ast.parse(SOURCE.read_text()).body if isinstance(n, ast.ClassDef))
+    (kind,) = (n for n in ast.parse(SOURCE.read_text("utf-8")).body if isinstance(n, ast.ClassDef))
     names = [
         n.target.id for n in kind.body
         if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
@@ -120,7 +120,7 @@ def _private_fields() -> str:
 
 def _functions() -> str:
     lines = []
-    for node in ast.parse(SOURCE.read_text()).body:
+    for node in ast.parse(SOURCE.read_text("utf-8")).body:
         if isinstance(node, ast.FunctionDef):
             result = ast.unparse(node.returns) if node.returns else "Any"
             arguments = ast.unparse(node.args).replace("Entry | None", "Any").replace("=", " = ")
@@ -147,7 +147,7 @@ def _names(key: str, values: list[str]) -> str:
 
 def contents() -> str:
     """The tables of names: each star import of `functions/__init__.py`, and `functional.shared`."""
-    tree = ast.parse(FUNCTIONS.read_text())
+    tree = ast.parse(FUNCTIONS.read_text("utf-8"))
     homes = [
         node.module for block in tree.body if isinstance(block, ast.If)
         for node in block.body if isinstance(node, ast.ImportFrom) and node.module
@@ -192,12 +192,12 @@ def main() -> int:
     """Write both files; with `--check`, say which one is out of date."""
     for path, make in ((CONTENTS, contents), (TARGET, text)):
         made = make()
-        if path.exists() and path.read_text() == made:
+        if path.exists() and path.read_text("utf-8") == made:
             continue
         if "--check" in sys.argv[1:]:
             print(f"{path} is out of date: run python -m rushlight.stubs")
             return 1
-        path.write_text(made)
+        path.write_text(made, "utf-8")
         if path == CONTENTS:  # this process began with the old tables, and may miss new names
             return subprocess.call([sys.executable, "-m", "rushlight.stubs"])
     return 0

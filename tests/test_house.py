@@ -70,7 +70,7 @@ def parts_of(path: Path) -> tuple[str, ...]:
 
 @functools.cache
 def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+    return ast.parse(path.read_text("utf-8"))
 
 
 def statements(
@@ -289,7 +289,7 @@ def test_what_checkers_are_to_ignore_has_a_reason() -> None:
     bare = []
     for folder in (ROOT, ROOT.parent / "tests", ROOT.parent / "benchmarks"):
         for path in folder.rglob("*.py"):
-            for number, line in enumerate(path.read_text().splitlines(), 1):
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
                 mark = IGNORED.search(line)
                 if mark and not re.search(r"[a-z]{3}", mark[4]):
                     bare.append(f"{path.relative_to(ROOT.parent)}:{number}")
@@ -325,3 +325,23 @@ def test_core_names_no_op() -> None:
     for path in (ROOT / "core").glob("*.py"):
         for module, line, _ in imports(path):
             assert not module.startswith("rushlight.ops"), f"{path.name} line {line}"
+
+
+def _guesses(call: ast.Call) -> bool:
+    """Whether a text is read or written in whatever encoding the machine's settings say."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if isinstance(call.func, ast.Name) and call.func.id == "open":
+        mode = next((one.value for one in call.keywords if one.arg == "mode"), None)
+        mode = mode or (call.args[1] if len(call.args) > 1 else ast.Constant("r"))
+        bytes_ = not isinstance(mode, ast.Constant) or "b" in str(mode.value)
+        return not bytes_ and all(one.arg != "encoding" for one in call.keywords)
+    given = len(call.args) + sum(one.arg == "encoding" for one in call.keywords)
+    return name in ("read_text", "write_text") and given < (1 if name == "read_text" else 2)
+
+
+def test_texts_have_an_encoding() -> None:
+    calls = [
+        f"{path.relative_to(ROOT)}:{node.lineno}" for path in FILES
+        for node in ast.walk(parsed(path)) if isinstance(node, ast.Call) and _guesses(node)
+    ]  # fmt: skip
+    assert not calls, "Windows reads another encoding than Linux"

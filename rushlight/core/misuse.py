@@ -59,7 +59,7 @@ class Form(NamedTuple):
 def _table(name: str) -> dict[str, list[str]]:
     """The lines of a file by the functions they are about."""
     found: dict[str, list[str]] = {}
-    for line in Path(__file__).with_name(f"{name}.txt").read_text().splitlines():
+    for line in Path(__file__).with_name(f"{name}.txt").read_text("utf-8").splitlines():
         path, _, rest = line.partition(" | ")
         found.setdefault(path, []).append(rest)
     return found

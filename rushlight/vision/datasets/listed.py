@@ -214,7 +214,7 @@ class GTSRB(SplitPictures):
         if self._split == "train":
             yield from make_dataset(str(folder), extensions=(".ppm",))
             return
-        with open(self._base_folder / "GT-final_test.csv", newline="") as file:
+        with open(self._base_folder / "GT-final_test.csv", newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, delimiter=";", skipinitialspace=True):
                 yield str(folder / row["Filename"]), int(row["ClassId"])
 

@@ -54,7 +54,10 @@ class Flowers102(SplitPictures):
     _folder = "flowers-102"
     _missing = NOT_WHOLE
     classes: list[str] = (
-        resources.files("rushlight.vision").joinpath("data/flowers.txt").read_text().splitlines()
+        resources.files("rushlight.vision")
+        .joinpath("data/flowers.txt")
+        .read_text("utf-8")
+        .splitlines()
     )
 
     def _archives(self) -> Iterable[Archive]:

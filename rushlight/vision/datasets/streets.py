@@ -123,7 +123,7 @@ class CityscapesClass(NamedTuple):
 
 
 def _classes() -> list[CityscapesClass]:
-    text = resources.files("rushlight.vision").joinpath("data/cityscapes.txt").read_text()
+    text = resources.files("rushlight.vision").joinpath("data/cityscapes.txt").read_text("utf-8")
     found = []
     for line in text.splitlines():
         name, one, train, category, number, several, ignored, *colour = line.split(",")

@@ -177,7 +177,7 @@ class ImageNet(ImageFolder):
         leaves = [row for row in synsets if row[4] == 0]  # the others have classes below them
         names = {str(row[1]): tuple(str(row[2]).split(", ")) for row in leaves}
         folders = {int(row[0]): str(row[1]) for row in leaves}
-        truth = (data / "ILSVRC2012_validation_ground_truth.txt").read_text().split()
+        truth = (data / "ILSVRC2012_validation_ground_truth.txt").read_text("utf-8").split()
         rl.save((names, [folders[int(one)] for one in truth]), self._place / "meta.bin")
 
     def _sort_train(self, scratch: Path) -> None:

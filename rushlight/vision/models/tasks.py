@@ -40,7 +40,7 @@ _KEYPOINTS = tuple(
 def _listed(name: str) -> tuple[str, ...]:
     """The classes of a data set, from a file of a line each."""
     path = Path(__file__).parent.parent / "data" / f"{name}.txt"
-    return tuple(path.read_text().splitlines())
+    return tuple(path.read_text("utf-8").splitlines())
 
 
 def _options(words: list[str]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _enumerations() -> dict[str, Any]:
     members: dict[str, dict[str, Weights]] = {}
     best: dict[str, Weights] = {}
     table = Path(__file__).parent.parent / "data" / "weights.txt"
-    for line in table.read_text().splitlines():
+    for line in table.read_text("utf-8").splitlines():
         network, member, file, *row = line.split()
         made = Weights(f"{_SITE}{file}.pth", *row_of(network, member.lstrip("*"), row))
         members.setdefault(f"{network}_Weights", {})[member.lstrip("*")] = made
