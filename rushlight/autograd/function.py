@@ -22,7 +22,12 @@ from .saved import Packed
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
-ndarray, is_value = np.ndarray, inplace.is_value
+ndarray = np.ndarray
+
+
+def is_transformed(x: Any) -> bool:
+    """Whether a tensor belongs to a transform's level; a class's own form (a shell) does not."""
+    return inplace.is_value(x) and not getattr(type(x._array), "shell", False)
 
 
 class FunctionCtx:
@@ -247,7 +252,7 @@ class Function(metaclass=_FunctionMeta):
         if kwargs or cls.setup_context is not None:
             args, kwargs = _in_places(cls, args, kwargs)
         for x in args:
-            if isinstance(x, Tensor) and type(x._array) is not ndarray and is_value(x):
+            if isinstance(x, Tensor) and type(x._array) is not ndarray and is_transformed(x):
                 return autograd.function_levels.at_level(cls, args, kwargs)
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x._entry is not None for x in args)

@@ -11,12 +11,18 @@ from ..core.errors import fail
 from ..core.state import STATE
 from ..core.tape import LEAF, tick
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value
 from ..ops.reduce import sum as sum_of
 from ..ops.structure import expand
 from .batched import Batched
 from .dual import Dual
-from .function import Function, FunctionCtx, backward_of, unlisted, without_values
+from .function import (
+    Function,
+    FunctionCtx,
+    backward_of,
+    is_transformed,
+    unlisted,
+    without_values,
+)
 from .levels import Level, entered
 from .nested import Nested
 from .vmap import first
@@ -31,7 +37,7 @@ class VmapInfo(NamedTuple):
 
 def at_level(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Apply a Function to arguments of which some belong to a transform."""
-    values = [x._array for x in args if isinstance(x, Tensor) and isinstance(x._array, Value)]
+    values = [x._array for x in args if is_transformed(x)]
     top = max(values, key=lambda value: value.level.depth)
     level, kind = top.level, type(top)
     if not level.alive:
