@@ -21,9 +21,9 @@ def _vmap(
         single, absent = [False], [False]
 
         def present(*inputs: Any) -> Any:
-            outputs = func(*inputs)
-            single[0] = outputs is None or isinstance(outputs, Tensor)
-            outputs = (outputs,) if single[0] else tuple(outputs)
+            found: Any = func(*inputs)
+            single[0] = found is None or isinstance(found, Tensor)
+            outputs = (found,) if single[0] else tuple(found)
             absent[:] = [one is None for one in outputs]
             return tuple(one for one in outputs if one is not None)
 

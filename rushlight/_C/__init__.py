@@ -59,6 +59,14 @@ def _is_tracing() -> bool:
     return False
 
 
+def _jit_set_profiling_executor(mode: bool) -> bool:
+    """True, as if it had been on: TorchScript's executors are not there to be chosen."""
+    return True
+
+
+_jit_set_profiling_mode = _jit_set_profiling_executor
+
+
 def _log_api_usage_once(event: str) -> None:
     """Nothing: no usage is logged."""
 

@@ -203,3 +203,4 @@ def test_batches_are_pinned_in_the_containers_they_come_in() -> None:
         assert (type(found), found) == (type(pinned), pinned)
     assert pin(range(3)) == [0, 1, 2]
     assert module("torch._C")._is_tracing() is False
+    assert module("torch._C")._jit_set_profiling_mode(False) is True
