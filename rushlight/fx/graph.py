@@ -50,7 +50,7 @@ class _Names:
 
 def _snake_case(name: str) -> str:
     """`MaxPool` as `max_pool`."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])|(?<!^)(?<!_)([A-Z])(?=[a-z])", r"_\1\2", name).lower()
+    return re.sub("(?<=[a-z])([A-Z])", r"_\1", name).lower()
 
 
 class _NodeList:

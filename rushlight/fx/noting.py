@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import rushlight as rl
 
 from ..core.gates import start_asking
-from .node import Node
+from .node import Node, map_arg
 from .proxy import Proxy, TraceError
 
 if TYPE_CHECKING:
@@ -55,20 +56,37 @@ class TracerBase:
         """
         if isinstance(a, Proxy):
             return a.node
+        own = getattr(type(a), "__fx_create_arg__", None)
+        if own is not None:
+            return own(a, self)
         if isinstance(a, tuple):
             parts = [self.create_arg(one) for one in a]
             return type(a)(*parts) if hasattr(a, "_fields") else tuple(parts)
         if isinstance(a, list):
             return [self.create_arg(one) for one in a]
         if isinstance(a, dict):
-            return {self.create_arg(key): self.create_arg(one) for key, one in a.items()}
+            return {self._key(key): self.create_arg(one) for key, one in a.items()}
         if isinstance(a, slice):
             return slice(*(self.create_arg(one) for one in (a.start, a.stop, a.step)))
         if isinstance(a, range):
             return range(a.start, a.stop, a.step)
+        if is_dataclass(a) and not isinstance(a, type):
+            parts = {one.name: self.create_arg(getattr(a, one.name)) for one in fields(a)}
+            return self.create_node("call_function", type(a), (), parts)
         if isinstance(a, (*_VALUES, Node)) or callable(a):
             return a
         raise NotImplementedError(f"argument of type: {type(a)}")
+
+    def _key(self, key: Any) -> Any:
+        made = self.create_arg(key)
+
+        def refused(node: Node) -> Node:
+            raise RuntimeError(
+                f"Keys for dictionaries used as an argument cannot contain a Node. Got key: {made}"
+            )
+
+        map_arg(made, refused)
+        return made
 
     def to_bool(self, obj: Proxy) -> bool:
         """What `if x:` gives; subclasses may know. Raises: TraceError."""

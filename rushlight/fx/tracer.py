@@ -33,6 +33,8 @@ class Tracer(TracerBase):
     ['input_1', '_0', '_1', 'output']
     """
 
+    traced_func_name = "forward"
+
     def __init__(
         self,
         autowrap_modules: tuple[ModuleType, ...] = (math,),
@@ -152,7 +154,11 @@ class Tracer(TracerBase):
         """
         is_module = isinstance(root, rl.nn.Module)
         self.root = root if is_module else rl.nn.Module()
-        function = type(root).forward if is_module else root
+        if is_module and not hasattr(type(root), self.traced_func_name):
+            raise AssertionError(
+                f"traced_func_name={self.traced_func_name} doesn't exist in {type(root).__name__}"
+            )
+        function = getattr(type(root), self.traced_func_name) if is_module else root
         self.graph = Graph(tracer_cls=type(self))
         self.tensor_attrs, self.module_stack = {}, {}
         self._collect(self.root, ())
