@@ -114,6 +114,7 @@ class _Joins:
         self.nodes, self.places = nodes, places(graph)
         self.homes: dict[Node, Node] = {}
         self.there: dict[Node, Node] = {}  # the values that were made in a join
+        self.lies: dict[Node, tuple[Node, int]] = {}  # and in which, and where
 
     def read(self, x: Node, reader: Node) -> Node | None:
         """What a node reads in a join instead of the value itself."""
@@ -128,6 +129,7 @@ class _Joins:
         home = _new(self.nodes, node, "part", (self._home(at.whole),), (at.offset,))
         where = node.shape, contiguous(node.shape), 0
         self.there[node] = _new(self.nodes, node, "put", (home, made), where)
+        self.lies[self.there[node]] = at.whole, at.offset
 
     def _home(self, node: Node) -> Node:
         if node not in self.homes:
@@ -145,7 +147,7 @@ class _Joins:
         for part, start in sorted(zip(inputs, starts), key=lambda pair: pair[0].index):
             inner, whole = storage(base(part)), storage(found)
             own = inner.op == "empty" and inner.size == part.size and inner is not whole
-            if part.op == "put" and inner is whole and part is not found:
+            if self.lies.get(part) == (node, start * strides[dim]):
                 found = _new(nodes, node, "joined", (found, part))
             elif own and part.size and together(part, strides):
                 inner.op, inner.inputs, inner.params = "part", (found,), (start * strides[dim],)

@@ -253,9 +253,14 @@ class _Fusion:
             for root in part:
                 for node, at in root.reads:
                     source = roots.get(node)
-                    if source not in other or self._beside(root, source, group):
+                    if source not in other:
                         continue
-                    if root.node in self.gemm or node.op in WRITES:
+                    torn = node.op in WRITES
+                    if torn and self._beside(root, source, group):
+                        if node is root.node.inputs[0] and not at:  # memory, not what stands there
+                            continue
+                        torn = not _all(node)
+                    if root.node in self.gemm or torn:
                         return False  # factors of a product, parts of a value are done before
                     if at == source.own and place[root] == place[source]:
                         continue
@@ -330,6 +335,11 @@ class _Fusion:
                     heapq.heappush(ready, (self.groups[n].first, n))
         assert len(found) == len(self.groups), "kernels depend on each other in a circle"
         return found
+
+
+def _all(node: Node) -> bool:
+    """Whether a value that is put somewhere is all that the node gives."""
+    return node.op == "put" and node.params == (node.shape, contiguous(node.shape), 0)
 
 
 def in_place(group: Group, writer: Root, old: Node, gemm: frozenset[Node]) -> bool:
