@@ -240,7 +240,9 @@ def fftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layou
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
     dtypes.require_cpu(device)
-    return _frequencies(np.fft.fftfreq(n, d), out, dtype, requires_grad)
+    with np.errstate(all="ignore"):  # of no samples, or such without a distance
+        found = np.fft.fftfreq(n, np.float64(d))
+    return _frequencies(found, out, dtype, requires_grad)
 
 
 def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
@@ -255,7 +257,9 @@ def rfftfreq(n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layo
     tensor([0.0000, 0.2500, 0.5000])
     """
     dtypes.require_cpu(device)
-    return _frequencies(np.fft.rfftfreq(n, d), out, dtype, requires_grad)
+    with np.errstate(all="ignore"):
+        found = np.fft.rfftfreq(n, np.float64(d))
+    return _frequencies(found, out, dtype, requires_grad)
 
 
 def _shifted(input: Tensor, dim: Any, back: bool) -> Tensor:

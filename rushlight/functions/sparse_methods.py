@@ -177,7 +177,8 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     lines.append(_nested("values", _parted(array).detach(), pad))
     shape = ", ".join(map(str, self.shape)) + ("," if self.ndim == 1 else "")
     notes = [f"size=({shape})", f"nnz={_kept_each(self)}"]
-    if self.dtype not in (DEFAULTS.dtype, dtypes.int64, dtypes.bool_):
+    pairs = self.dtype.is_complex and dtypes.complex_of(DEFAULTS.dtype.numpy) == self.dtype.numpy
+    if not pairs and self.dtype not in (DEFAULTS.dtype, dtypes.int64, dtypes.bool_):
         notes.append(f"dtype={self.dtype!r}")
     notes.append(f"layout={array.layout!r}")
     if not self.is_leaf:

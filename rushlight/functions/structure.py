@@ -208,7 +208,8 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
 def _expanded(input: Tensor, shape: tuple[int, ...], extra: int) -> tuple[int, ...]:
     """The sizes that `expand` is to give, -1 filled in; torch's errors for what does not fit."""
     old, target = input._array.shape, []
-    for place, wanted in enumerate(shape):
+    for place in range(len(shape) - 1, -1, -1):  # the last first, as torch speaks of them
+        wanted = shape[place]
         have = old[place - extra] if place >= extra else None
         if wanted == -1 and have is None:
             raise fail(
@@ -225,7 +226,7 @@ def _expanded(input: Tensor, shape: tuple[int, ...], extra: int) -> tuple[int, .
                 f" {list(old)}",
             )
         target.append(size_here)
-    return tuple(target)
+    return tuple(target[::-1])
 
 
 def _tensor_type(input: Tensor) -> str:

@@ -79,7 +79,10 @@ class Failure:
 
     def __init__(self, error: BaseException, where: str) -> None:
         self.kind = type(error)
-        self.name = self.kind.__name__
+        # the package's own kinds of RuntimeError are told as what they are to those who catch them
+        own = self.kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+        self.name = "RuntimeError" if own and self.kind.__base__ is RuntimeError else (
+            self.kind.__name__)  # fmt: skip
         told = traceback.TracebackException.from_exception(error)
         told.__notes__ = None  # they travel as notes
         self.text = "".join(told.format())
@@ -89,7 +92,7 @@ class Failure:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         module = sys.modules.get(self.kind.__module__)
-        if getattr(module, self.name, None) is not self.kind:
+        if getattr(module, self.kind.__name__, None) is not self.kind:
             state["kind"] = RuntimeError  # a local class cannot travel
         return state
 
