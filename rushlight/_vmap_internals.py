@@ -22,8 +22,10 @@ def _vmap(
 
         def present(*inputs: Any) -> Any:
             found: Any = func(*inputs)
-            single[0] = found is None or isinstance(found, Tensor)
-            outputs = (found,) if single[0] else tuple(found)
+            if found is None or isinstance(found, Tensor):
+                single[0], outputs = True, (found,)
+            else:
+                single[0], outputs = False, tuple(found)
             absent[:] = [one is None for one in outputs]
             return tuple(one for one in outputs if one is not None)
 
