@@ -143,6 +143,7 @@ def _load(kind: dtype) -> np.dtype:
     return kind._numpy
 
 
+LONG_CODE = np.dtype(np.int64).char  # "l" where C's long has 64 bits, "q" on Windows
 COMPLEX_CODES = frozenset("FDO")  # NumPy's type codes; O is ml_dtypes' complex32
 # The kinds of numbers that ops tell apart, with NumPy's type codes; E is ml_dtypes' bfloat16.
 KINDS = {

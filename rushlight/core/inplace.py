@@ -471,7 +471,8 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any, general: Any = None) -> C
     `general` is what every other call goes to.
     """
     general = general or in_place(op)
-    counting = "" if ufunc is np.true_divide else "lq"  # int64, with a number: steps counted
+    # of int64 and a number: steps counted
+    counting = "" if ufunc is np.true_divide else f"{dtypes.LONG_CODE}q"
 
     def twin(self: Tensor, other: Any) -> Tensor:
         if not STATE.grad or (self._entry is None and getattr(other, "_entry", None) is None):

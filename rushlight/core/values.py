@@ -96,7 +96,8 @@ def outside(numbers: Any, low: int, high: int) -> bool:
     if tracer is not None:
         tracer.within(noted(numbers), low, high)
     given = numbers if tracer is None and type(numbers) is np.ndarray else settled(numbers)
-    if type(given) is np.ndarray and low == 0 and given.dtype.char == "l" and given.size:
+    long = type(given) is np.ndarray and given.dtype.char == dtypes.LONG_CODE
+    if long and low == 0 and given.size:
         # one look instead of two: without its sign a negative number is larger than all others
         seen = (unrepeated(given) if 0 in given.strides else given).view(_UNSIGNED)
         return seen.item(seen.argmax()) >= high  # sooner told than a maximum

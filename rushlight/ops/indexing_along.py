@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import LONG_CODE
 from ..core.families import general, linear
 from ..core.heavy import heavy
 from ..core.numbers import unrepeated
@@ -47,7 +48,7 @@ def flat_places(shape: Sequence[int], dim: int, places: np.ndarray) -> np.ndarra
     wanted, count = places.shape, places.size
     if 0 in places.strides:
         places = unrepeated(places)
-    if places.dtype.char == "l":  # one look: without its sign a negative place is the largest
+    if places.dtype.char == LONG_CODE:  # one look: without its sign a negative place is the largest
         seen = places.view(_UNSIGNED)
         inside = seen.item(seen.argmax()) < shape[dim]
     else:

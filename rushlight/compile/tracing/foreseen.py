@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.dtypes import LONG_CODE
 from ...core.primitive import REGISTRY
 from ...ops.fused.convolution import output_size
 from ...ops.fused.recurrent_steps import worthwhile
@@ -117,7 +118,7 @@ _SHAPES: dict[str, Callable[..., Shape | None]] = {
 
 def _max_pool(x: ndarray, *at: Any) -> list[Any]:
     places, shape = prod(at[0]), _windows(x, *at)
-    code = "B" if places <= 256 else "H" if places <= 65536 else "l"
+    code = "B" if places <= 256 else "H" if places <= 65536 else LONG_CODE
     return [(shape, x.dtype.char), (shape, code)]
 
 
@@ -136,7 +137,7 @@ def _layer(mode: str, x: ndarray, h: ndarray, w_hr: Any, sizes: Any) -> list[Any
     (count, batch), hidden, kind = x.shape[:2], h.shape[1], x.dtype.char
     if not worthwhile(mode, h, w_hr, (batch,) * count):
         return None
-    rows, bits = count * batch, "i" if kind == "f" else "l"
+    rows, bits = count * batch, "i" if kind == "f" else LONG_CODE
     saved = [((rows, hidden), bits), ((rows, 4 * hidden if mode in ("GRU", "LSTM") else 0), bits)]
     end = (h.shape, kind)
     if mode == "LSTM":

@@ -21,7 +21,7 @@ from .kernels import need_float, raw, widened
 from .softmax import below_top, softmax
 
 FEW = 64
-_BITS = {4: np.dtype("i"), 8: np.dtype("l")}  # whole numbers of as many bytes
+_BITS = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # whole numbers of as many bytes
 _UNSIGNED = np.dtype(np.uint64)  # a class NumPy looks up at each call
 _OF_BITS = {4: np.dtype("f"), 8: np.dtype("d")}
 
