@@ -179,6 +179,7 @@ _LAZY = {
     "storage": ("rushlight.storage", None),
     "_functorch": ("rushlight._functorch", None),
     "_guards": ("rushlight._guards", None),
+    "_vmap_internals": ("rushlight._vmap_internals", None),
     "functorch": ("rushlight.functorch", None),
     "torch_version": ("rushlight.torch_version", None),
     "install_as_torch": ("rushlight.compat", "install"),
