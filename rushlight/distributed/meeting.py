@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Sequence
 
 from .errors import DistAbsent, DistMismatch
@@ -19,8 +20,8 @@ def machine() -> str:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
         return f"{boot} {os.stat('/proc/self/ns/pid').st_ino} {os.getuid()}"
-    except OSError:
-        return f"{os.uname().nodename} {os.getpid()}"
+    except (OSError, AttributeError):  # elsewhere than on Linux
+        return f"{socket.gethostname()} {os.getpid()}"
 
 
 class Meeting:

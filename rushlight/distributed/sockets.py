@@ -6,6 +6,7 @@ import functools
 import secrets
 import select
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from .errors import DistPeerDied, DistTimeoutError
@@ -63,19 +64,34 @@ def exchange(
     out = {line.socket.fileno(): [line, data] for line, data in sends if data.nbytes}
     into = {line.socket.fileno(): [line, data] for line, data in receives if data.nbytes}
     while out or into:
-        poll = select.poll()
-        for number in {*out, *into}:
-            poll.register(
-                number, select.POLLIN * (number in into) | select.POLLOUT * (number in out)
-            )
-        events = poll.poll(min(LOOK, wait.left()) * 1000)
-        if not events and wait.left() <= 0:
+        ready = _ready(into, out, min(LOOK, wait.left()))
+        if not ready and wait.left() <= 0:
             raise next(iter((into or out).values()))[0].late(wait)
-        for number, event in events:
-            if number in out and event & (select.POLLOUT | select.POLLERR):
+        for number, readable, writable in ready:
+            if number in out and writable:
                 _advance(out, number, out[number][0].send_some(out[number][1], wait))
-            if number in into and event & (select.POLLIN | select.POLLHUP | select.POLLERR):
+            if number in into and readable:
                 _advance(into, number, into[number][0].receive_some(into[number][1], wait))
+
+
+def _ready(
+    into: Iterable[int], out: Iterable[int], seconds: float
+) -> list[tuple[int, bool, bool]]:  # fmt: skip
+    """The connections at which there is something to read, or room to write, or an error."""
+    if not hasattr(select, "poll"):  # Windows
+        reads, writes, _ = select.select(list(into), list(out), [], seconds)
+        return [(number, number in reads, number in writes) for number in {*reads, *writes}]
+    poll, asked = select.poll(), dict.fromkeys(into, select.POLLIN)
+    for number in out:
+        asked[number] = asked.get(number, 0) | select.POLLOUT
+    for number, events in asked.items():
+        poll.register(number, events)
+    readable, writable = select.POLLIN | select.POLLHUP | select.POLLERR, select.POLLOUT
+    writable |= select.POLLERR
+    return [
+        (number, bool(event & readable), bool(event & writable))
+        for number, event in poll.poll(seconds * 1000)
+    ]
 
 
 def _advance(table: dict[int, list[Any]], number: int, count: int) -> None:
