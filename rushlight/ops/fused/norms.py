@@ -128,11 +128,21 @@ def _flat(*values: Any) -> Any:
     return [None if one is None else widened(one).reshape(-1) for one in values]
 
 
+def _of_images(x: np.ndarray) -> np.ndarray:
+    """A batch as torch lays out its norm: in order of memory, or channels last if it lies so."""
+    if x.flags.c_contiguous:
+        return x
+    last = x.ndim in (4, 5) and np.moveaxis(x, 1, -1).flags.c_contiguous
+    return x if last else row_major(x)
+
+
 def _standardise(
     x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not x.flags.c_contiguous and dims == tuple(range(x.ndim - len(dims), x.ndim)):
-        x = row_major(x)  # a layer's norm; others keep how channels lie
+        x = row_major(x)  # a layer's norm; instances keep how channels lie
+    elif len(dims) == x.ndim - 1 and dims[:2] != (0, 1):
+        x = _of_images(x)
     how = _of_few(x.shape, dims, eps, x.dtype) if x.size < MANY and x.flags.c_contiguous else None
     if how is not None:
         return _standardise_few(x, weight, bias, how)
@@ -380,6 +390,7 @@ standardise = general(
 
 
 def _root_mean_square(x: np.ndarray, dims: Sizes, eps: float) -> np.ndarray:
+    x = _of_images(x)
     wide = widened(x)
     if wide.dtype.kind == "c":  # as torch: the mean of z^2, not of |z|^2
         return x * (1 / np.sqrt(np.mean(x * x, dims, keepdims=True) + eps))
@@ -401,7 +412,7 @@ root_mean_square = general(
 
 
 def _affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    y = x * scale
+    y = _of_images(x) * scale
     y += shift
     return y
 
