@@ -123,7 +123,7 @@ def test_a_formula_that_fails_raises_as_it_does_eagerly(backend: str) -> None:
                 with pytest.raises(ZeroDivisionError):
                     call(x)
             elif k > 10:
-                with pytest.raises(ValueError, match="math domain error"):
+                with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative"):
                     call(x)
             else:
                 wanted = math.sqrt(10 - k) + 1 / (k - 7)

@@ -28,7 +28,6 @@ _ASKING = frozenset(("getattr", "hasattr", "vars", "__dict__"))
 _BY_NAME = frozenset("getattr vars __dict__ dir eval exec locals globals attrgetter".split())
 _CAUGHT = frozenset(("AttributeError", "Exception"))
 _IMPORT = dis.opmap["IMPORT_NAME"]
-_ITEMS = frozenset(("BINARY_SUBSCR",))
 _JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
 _TURNING = frozenset(("SWAP", "COPY", "SEND", "YIELD_VALUE"))
 _STORES = frozenset((dis.opmap["STORE_GLOBAL"], dis.opmap["STORE_DEREF"]))
@@ -79,7 +78,7 @@ def _further(current: list[str], body: list[dis.Instruction], added: set[int]) -
         return []
     if _grows(body, added):
         return [f"{ITEM}{first.argval}"]
-    inside = first.opname in _ITEMS or first.opname == "COPY"
+    inside = _is_item(first) or first.opname == "COPY"
     return [] if inside and current[-1].startswith(ITEM) else None
 
 
@@ -91,6 +90,11 @@ def _begun(instruction: dis.Instruction) -> list[list[str]]:
     if "LOAD_FAST" in name and isinstance(loaded, tuple):  # two loads in one
         return [[str(one)] for one in loaded]
     return [["self"], []] if name.startswith("LOAD_SUPER") else [[]]
+
+
+def _is_item(one: dis.Instruction) -> bool:
+    """Whether an item is read; from 3.14 on that is one of the operators of two values."""
+    return one.opname == "BINARY_SUBSCR" or (one.opname == "BINARY_OP" and one.argrepr == "[]")
 
 
 def _changes(body: list[dis.Instruction]) -> bool:
@@ -106,8 +110,8 @@ def _grows(body: list[dis.Instruction], added: set[int]) -> bool:
     if type(key) is not str or len(body) < 3:
         return False
     if len(body) > 4 and [(one.opname, one.arg) for one in body[1:3]] == [("COPY", 2)] * 2:
-        return body[3].opname in _ITEMS and body[4].offset in added
-    return body[1].opname in _ITEMS and body[2].opname in _ATTRIBUTES and body[2].argval in GROW
+        return _is_item(body[3]) and body[4].offset in added
+    return _is_item(body[1]) and body[2].opname in _ATTRIBUTES and body[2].argval in GROW
 
 
 def _added_to(body: list[dis.Instruction]) -> set[int]:
