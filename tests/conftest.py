@@ -8,7 +8,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import multiprocessing
 import os
+import sys
 import types
 import weakref
 from collections.abc import Callable
@@ -27,6 +29,8 @@ settings.register_profile(
 )  # fmt: skip
 settings.load_profile("patient")
 os.environ.setdefault("RUSHLIGHT_KEPT_CALLS", "0")  # every test makes its traces
+if sys.version_info >= (3, 14) and sys.platform == "linux":
+    multiprocessing.set_start_method("fork")  # as where torch's answers were recorded
 
 
 # What holds no tensor by itself: its tuples, dictionaries and cells are looked at all the same.
