@@ -39,11 +39,6 @@ def counted(x):
     return x * KEPT["calls"]
 
 
-class Holder:
-    def __init__(self, x):
-        self.x = x
-
-
 def logged(x):
     logging.getLogger("rushlight.tests").warning("called")
     return x
@@ -64,10 +59,8 @@ EAGER = {
     "a path": (lambda x: x + Path(__file__).exists(), r"exists\(\) must happen at every call"),
     "a container": (counted, "the call changes|must happen at every call"),
     "an address": (lambda x: x + x.data_ptr() * 0, "needs the value of a tensor"),
-    "an object": (lambda x: Holder(x), "it returns a Holder, which is not a tensor"),
     "a generator": (lambda x: (y for y in x), "it returns a generator, which is not a tensor"),
     "a set": (lambda x: {1}, "it returns a set, which is not a tensor"),
-    "a shape": (lambda x: x.shape, "it returns a Size, which is not a tensor"),
     "turned": (lambda x: x.t_(), "gets another shape or other memory"),
     "resized": (lambda x: x.unsqueeze_(0), "gets another shape or other memory"),
     "a value": (lambda x: x * len(str(x.sum().item())), r"item\(\) needs the value of a tensor"),
