@@ -176,13 +176,13 @@ index_put = general("index_put", eval=_put, arity=2, vjp=_put_vjp,
                     doc="A copy with the values at places replaced (or added to).")  # fmt: skip
 
 
-_FEW = 1024  # elements whose places NumPy finds as soon
+_SOON = 1024  # elements whose places NumPy finds as soon
 
 
 def nonzero_places(x: np.ndarray) -> tuple[np.ndarray, ...]:
     """As np.nonzero, which asks numbers one by one, and counts in every dimension on its way."""
-    if x.size < _FEW or x.size >= 1 << 32 or x.dtype.kind == "V":
-        return x.nonzero()
+    if type(x) is not np.ndarray or not _SOON <= x.size < 1 << 32 or x.dtype.kind == "V":
+        return np.nonzero(x)
     mask = x if x.dtype.kind == "b" else x != 0
     if x.ndim < 2:
         return mask.nonzero()
@@ -197,6 +197,6 @@ def nonzero_places(x: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def nonzero_rows(x: np.ndarray) -> np.ndarray:
     """The same, a row for each: np.argwhere."""
-    if x.size < _FEW or not x.ndim:
+    if type(x) is not np.ndarray or x.size < _SOON or not x.ndim:
         return np.argwhere(x)
     return np.stack(nonzero_places(x)).T  # which lies column by column, as torch's
