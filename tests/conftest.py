@@ -50,15 +50,16 @@ def pytest_collection_finish() -> None:
     took most of the time of those that compile. They live to the end of the run anyhow.
     """
     for one in gc.get_objects():
-        if str(vars(type(one)).get("__module__")).startswith("_pytest."):
+        kind = type(one)  # an object may do something when it is asked for its class
+        if str(vars(kind).get("__module__")).startswith("_pytest."):
             for part in gc.get_referents(one):
                 if type(part) in (dict, list, tuple, set) and gc.is_tracked(part):
                     _untrack(part)
             _untrack(one)
-        elif isinstance(one, _NO_HOLDERS):
+        elif issubclass(kind, _NO_HOLDERS):
             _keep(one)  # of some kinds an object must be tracked when it dies: these never do
             _untrack(one)
-        elif isinstance(one, tuple | frozenset) and not any(isinstance(x, Tensor) for x in one):
+        elif kind in (tuple, frozenset) and not any(issubclass(type(x), Tensor) for x in one):
             _untrack(one)
 
 
