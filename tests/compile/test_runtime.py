@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 import rushlight as rl
 from rushlight.compile.code import llvm
-from rushlight.compile.kernels import runtime
+from rushlight.compile.code.targets import machine_of
+from rushlight.compile.kernels import runtime, thread_calls
 from rushlight.compile.kernels import thread_pool as pool
 from rushlight.core import threads
 
@@ -116,11 +117,11 @@ def number_of_threads():
 _variants: dict[str, pool.Pool] = {}
 
 
-@pytest.fixture(params=["futex", "condition"])
+@pytest.fixture(params=thread_calls.ways(machine_of(llvm.target().triple)))
 def parallel(request) -> int:
     """The address of `rushlight_parallel` in a pool of each kind, with three threads."""
     if request.param not in _variants:
-        _variants[request.param] = pool.Pool(futex=request.param == "futex")
+        _variants[request.param] = pool.Pool(request.param)
     _variants[request.param].resize(3)
     return _variants[request.param].parallel
 
@@ -317,7 +318,7 @@ define void @f(ptr %table) {
 def test_workers_give_way_between_chunks_when_their_turn_is_over(monkeypatch, turn, gives_way):
     """Counted in the place of the system's call; every unit is done once all the same."""
     given = np.zeros(1, np.int64)
-    real, call = pool.turns.text, "call i32 @sched_yield()"
+    real, call = pool.turns.text, pool.turns.YIELD
     counted = f"atomicrmw add ptr inttoptr (i64 {given.ctypes.data} to ptr), i64 1 seq_cst"
     assert call in real()
     monkeypatch.setattr(pool.turns, "TURN", turn)
@@ -582,16 +583,6 @@ def test_an_interrupt_comes_after_the_job_and_breaks_nothing():
         print(caught, job.counts[0] > 0, (Job()().counts == 1).all())
     """)
     assert lines == ["15", "True", "True"]
-
-
-def test_without_threads_everything_still_runs(monkeypatch):
-    """What Windows gets, and a system that refuses another thread."""
-    monkeypatch.setattr(sys, "platform", "win32")
-    alone = pool.Pool()
-    alone.resize(4)
-    monkeypatch.undo()
-    assert (Job(parallel=alone.parallel)().counts == 1).all()
-    assert Job(0, parallel=alone.parallel)().calls[0] == 0
 
 
 def test_a_system_that_refuses_threads_is_no_obstacle():

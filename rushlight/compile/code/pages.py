@@ -78,7 +78,8 @@ class Windows:
 def libraries() -> list[Any]:
     """Where C functions are looked for."""
     if sys.platform == "win32":  # `ntdll` has what LLVM calls for large frames
-        return [ctypes.CDLL(name) for name in ("ucrtbase", "ntdll", "kernel32")]
+        waiting = "api-ms-win-core-synch-l1-2-0"  # as Windows calls the place of WaitOnAddress
+        return [ctypes.CDLL(name) for name in ("ucrtbase", "ntdll", "kernel32", waiting)]
     found = [ctypes.CDLL(None)]
     for name in ("libm.so.6", "libm.so"):  # Python need not have loaded it for everybody
         try:

@@ -17,7 +17,6 @@ import ctypes
 import functools
 import os
 import re
-import signal
 import sys
 import time
 from typing import Any
@@ -25,7 +24,7 @@ from typing import Any
 from ...core import threads
 from ..code import llvm
 from ..code.targets import machine_of
-from . import turns
+from . import thread_calls, turns
 from .runtime import PARALLEL
 
 SPIN_SECONDS = 1e-4
@@ -35,7 +34,6 @@ FIELDS = {
     "chunk": 536, "count": 544, "busy": 640, "waiting": 768, "wanted": 896, "started": 900,
     "epoch": 904, "spin": 912, "mutex": 1024, "condition": 1152,
 }  # fmt: skip
-_FUTEX_CALL = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "powerpc64le": 221, "s390x": 238}
 _RELAX = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
     "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
@@ -49,70 +47,6 @@ run:
   call void %kernel(ptr %table, i64 0, i64 %n)
   br label %end
 end:
-  ret void
-}
-"""
-_ALONE = f"""\
-define void @rushlight_parallel(ptr %kernel, ptr %table, i64 %n, i64 %chunk) {{
-{_IN_ONE_GO}\
-define void @rushlight_threads(i32 %number, i64 %spin) {{
-  ret void
-}}
-"""
-
-# rest(word, value): sleep while the word has that value (may return early); wake(word, count);
-# introduce(): let tools that list threads show whose they are.
-_FUTEX = """\
-declare i64 @syscall(i64, ...)
-define internal void @rest(ptr %word, i32 %value) {
-  call i64 (i64, ...) @syscall(i64 FUTEX, ptr %word, i32 128, i32 %value, ptr null, ptr null, i32 0)
-  ret void
-}
-define internal void @wake(ptr %word, i32 %count) {
-  call i64 (i64, ...) @syscall(i64 FUTEX, ptr %word, i32 129, i32 %count, ptr null, ptr null, i32 0)
-  ret void
-}
-define internal void @prepare() {
-  ret void
-}
-@name = internal constant [10 x i8] c"rushlight\\00"
-declare i32 @prctl(i32, ...)
-define internal void @introduce() {
-  call i32 (i32, ...) @prctl(i32 15, ptr @name, i64 0, i64 0, i64 0)
-  ret void
-}
-"""
-_CONDITION = """\
-declare i32 @pthread_mutex_init(ptr, ptr)
-declare i32 @pthread_mutex_lock(ptr)
-declare i32 @pthread_mutex_unlock(ptr)
-declare i32 @pthread_cond_init(ptr, ptr)
-declare i32 @pthread_cond_wait(ptr, ptr)
-declare i32 @pthread_cond_broadcast(ptr)
-define internal void @rest(ptr %word, i32 %value) {
-  call i32 @pthread_mutex_lock(ptr $mutex)
-  %now = load atomic i32, ptr %word seq_cst, align 4
-  %same = icmp eq i32 %now, %value
-  br i1 %same, label %wait, label %end
-wait:
-  call i32 @pthread_cond_wait(ptr $condition, ptr $mutex)
-  br label %end
-end:
-  call i32 @pthread_mutex_unlock(ptr $mutex)
-  ret void
-}
-define internal void @wake(ptr %word, i32 %count) {
-  call i32 @pthread_mutex_lock(ptr $mutex)
-  call i32 @pthread_cond_broadcast(ptr $condition)
-  call i32 @pthread_mutex_unlock(ptr $mutex)
-  ret void
-}
-define internal void @prepare() {
-  call i32 @pthread_mutex_init(ptr $mutex, ptr null)
-  call i32 @pthread_cond_init(ptr $condition, ptr null)
-  ret void
-}
-define internal void @introduce() {
   ret void
 }
 """
@@ -218,11 +152,6 @@ leave:
 """
 
 _STAFF = """\
-declare i32 @pthread_create(ptr, ptr, ptr, ptr)
-declare i32 @pthread_detach(i64)
-declare i32 @sigfillset(ptr)
-declare i32 @sigdelset(ptr, i32)
-declare i32 @pthread_sigmask(i32, ptr, ptr)
 define internal void @dismiss(i32 %helpers) {
   %started = load i32, ptr $started
   %many = icmp sgt i32 %started, %helpers
@@ -240,14 +169,10 @@ stay:
 }
 define internal void @hire(i32 %helpers) {
 entry:
-  %thread = alloca i64
-  %mask = alloca [128 x i8], align 16
   %old = alloca [128 x i8], align 16
   call void @dismiss(i32 %helpers)
   %from = load i32, ptr $started
-  call i32 @sigfillset(ptr %mask)
-KEEP
-  call i32 @pthread_sigmask(i32 SETMASK, ptr %mask, ptr %old)
+  call void @deafen(ptr %old)
   %epoch = load i32, ptr $epoch
   %job = load atomic i32, ptr $job seq_cst, align 4
   %low = zext i32 %job to i64
@@ -261,13 +186,10 @@ next:
   %fewer = icmp slt i32 %have, %helpers
   br i1 %fewer, label %make, label %end
 make:
-  %bad = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %birth)
-  %good = icmp eq i32 %bad, 0
+  %good = call i1 @start(ptr %birth)
   br i1 %good, label %made, label %refused
 made:
   %have1 = add i32 %have, 1
-  %id = load i64, ptr %thread
-  call i32 @pthread_detach(i64 %id)
   br label %next
 refused:
   %all = add i32 %have, 1
@@ -275,7 +197,7 @@ refused:
   br label %end
 end:
   store i32 %have, ptr $started
-  call i32 @pthread_sigmask(i32 SETMASK, ptr %old, ptr null)
+  call void @listen(ptr %old)
   ret void
 }
 define void @rushlight_forked() {
@@ -403,29 +325,19 @@ alone:
 
 # functions in which no time passes, or which are there to let it pass: LLVM need not try hard
 _SELDOM = re.compile(
-    r"^(define [^@\n]*@(?:rest|wake|prepare|introduce|dismiss|hire|worker|clock|step_aside"
-    r"|rushlight_forked|rushlight_threads|rushlight_relax)\(.*\)) {$",
+    r"^(define [^@\n]*@(?:rest|wake|prepare|introduce|deafen|listen|start|dismiss|hire|worker"
+    r"|clock|step_aside|rushlight_forked|rushlight_threads|rushlight_relax)\(.*\)) {$",
     re.M,
 )
 
 
-def source(triple: str, futex: bool | None = None) -> str:
-    """The pool as IR: with futexes on Linux, POSIX conditions elsewhere, alone on Windows."""
+def source(triple: str, way: str = "") -> str:
+    """The pool as IR; it sleeps and wakes in one of `thread_calls.ways`."""
     machine = machine_of(triple)
-    if sys.platform == "win32":
-        return _ALONE
-    if futex is None:
-        futex = sys.platform == "linux" and machine in _FUTEX_CALL
     declared, relax = _RELAX.get(machine, ("", "call i32 @sched_yield()"))
-    faults = [signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
-              signal.SIGTRAP]  # fmt: skip
-    keep = "\n".join(f"  call i32 @sigdelset(ptr %mask, i32 {int(name)})" for name in faults)
-    text = (
-        turns.text() + _WORK + (_FUTEX if futex else _CONDITION) + _STAFF + _PARALLEL + _IN_ONE_GO
-    )
-    text = text.replace("PATIENCE\n", _PATIENCE)
-    text = text.replace("FUTEX", str(_FUTEX_CALL.get(machine, 0))).replace("RELAX", relax)
-    text = text.replace("KEEP", keep).replace("SETMASK", str(int(signal.SIG_SETMASK)))
+    way = way or thread_calls.ways(machine)[0]
+    text = turns.text() + thread_calls.text(way, machine) + _WORK + _STAFF + _PARALLEL + _IN_ONE_GO
+    text = text.replace("PATIENCE\n", _PATIENCE).replace("RELAX", relax)
     for name, offset in sorted(FIELDS.items(), key=lambda item: -len(item[0])):
         text = text.replace(f"${name}", f"getelementptr (i8, ptr @state, i64 {offset})")
     text = _SELDOM.sub(r"\1 noinline optnone {", text)
@@ -438,15 +350,15 @@ _made: list[Pool] = []  # none is ever freed: workers and the fork handler run i
 class Pool:
     """The threads of this process; `parallel` is the address of `rushlight_parallel`."""
 
-    def __init__(self, futex: bool | None = None) -> None:
+    def __init__(self, way: str = "") -> None:
         triple = llvm.target().triple
-        self.code = code = llvm.compile(source(triple, futex))
+        self.code = code = llvm.compile(source(triple, way))
         self.parallel = code.address(PARALLEL)
         self._set = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int64)(
             code.address("rushlight_threads")
         )
-        if sys.platform != "win32":
-            self._patience = _patience(code.address("rushlight_relax"))
+        self._patience = _patience(code.address("rushlight_relax"))
+        if sys.platform != "win32":  # where nothing forks
             _after_fork(code.address("rushlight_forked"))
         _made.append(self)
 

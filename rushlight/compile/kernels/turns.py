@@ -9,12 +9,14 @@ a microsecond, and the clock in user space before it.
 
 from __future__ import annotations
 
+import sys
 import time
 
 TURN = 1_500_000  # nanoseconds: systems give at least this much at a time, on two cores and more
+YIELD = "call i32 @SwitchToThread()" if sys.platform == "win32" else "call i32 @sched_yield()"
 
-# clock(): nanoseconds; step_aside(since): let others run, if `since` is a turn ago
-_TEXT = """\
+# clock(): ticks; step_aside(since): let others run, if `since` is a turn ago
+_POSIX = """\
 declare i32 @clock_gettime(i32, ptr)
 declare i32 @sched_yield()
 define internal i64 @clock() {
@@ -27,6 +29,18 @@ define internal i64 @clock() {
   %all = add i64 %whole, %rest
   ret i64 %all
 }
+"""
+_WINDOWS = """\
+declare i32 @QueryPerformanceCounter(ptr)
+declare i32 @SwitchToThread()
+define internal i64 @clock() {
+  %now = alloca i64
+  call i32 @QueryPerformanceCounter(ptr %now)
+  %all = load i64, ptr %now
+  ret i64 %all
+}
+"""
+_ASIDE = """\
 define internal void @step_aside(ptr %since) {
   %now = call i64 @clock()
   %begun = load i64, ptr %since
@@ -34,7 +48,7 @@ define internal void @step_aside(ptr %since) {
   %over = icmp sgt i64 %ran, TURN
   br i1 %over, label %yield, label %end
 yield:
-  call i32 @sched_yield()
+  YIELD
   %later = call i64 @clock()
   store i64 %later, ptr %since
   br label %end
@@ -45,5 +59,9 @@ end:
 
 
 def text() -> str:
-    """`clock` and `step_aside` as IR, on POSIX systems."""
-    return _TEXT.replace("CLOCK", str(time.CLOCK_MONOTONIC)).replace("TURN", str(TURN))
+    """`clock` and `step_aside` as IR."""
+    if sys.platform == "win32":  # a tick of its clock is what the machine makes it
+        clock, tick = _WINDOWS, 1e9 * time.get_clock_info("perf_counter").resolution
+    else:
+        clock, tick = _POSIX.replace("CLOCK", str(time.CLOCK_MONOTONIC)), 1
+    return clock + _ASIDE.replace("TURN", str(int(TURN / tick))).replace("YIELD", YIELD)
