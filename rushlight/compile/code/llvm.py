@@ -27,7 +27,7 @@ from typing import Any, ParamSpec, TypeVar
 from ...core import threads
 from ...core.errors import fail
 from ..records import replace
-from . import cache, engine, loader, parts
+from . import cache, engine, loader, pages, parts
 from .switches import without_idle_passes
 from .targets import SETS, Target, machine_of, runs
 
@@ -191,17 +191,8 @@ def _remembered() -> Target | None:
 
 def _own_name() -> str:
     """The name under which this processor is remembered; empty where it cannot be told."""
-    if sys.platform == "win32":
-        return ""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            first = file.read(16384).split("\n\n")[0]
-    except (OSError, ValueError):
-        return ""
-    told = ("vendor", "cpu family", "model", "stepping", "flags", "Features", "CPU ")
-    lines = [line for line in first.splitlines() if line.startswith(told)]
-    machine = os.uname().machine  # an emulator shows the file of another processor
-    return cache.key("processor", machine, version(), *lines) if version() and lines else ""
+    told = pages.processor() if version() else []
+    return cache.key("processor", version(), *told) if told else ""
 
 
 def _detected() -> Target:

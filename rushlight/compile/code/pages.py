@@ -1,10 +1,11 @@
-"""What the loader asks of the operating system: memory for code, and the C functions there are."""
+"""What is asked of the operating system: memory for code, C functions, which processor it is."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import mmap
+import os
 import sys
 from typing import Any
 
@@ -87,3 +88,20 @@ def libraries() -> list[Any]:
         except OSError:
             continue
     return found
+
+
+def processor() -> list[str]:
+    """What the system tells of the processor, to know it again; empty where it tells nothing."""
+    if sys.platform == "win32":
+        name = os.environ.get("PROCESSOR_IDENTIFIER", "")
+        has = vars(ctypes)["WinDLL"]("kernel32").IsProcessorFeaturePresent
+        return [name, *(str(has(number)) for number in range(64))] if name else []
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            first = file.read(16384).split("\n\n")[0]
+    except (OSError, ValueError):
+        return []
+    told = ("vendor", "cpu family", "model", "stepping", "flags", "Features", "CPU ")
+    lines = [line for line in first.splitlines() if line.startswith(told)]
+    # an emulator shows the file of another processor
+    return [os.uname().machine, *lines] if lines else []
