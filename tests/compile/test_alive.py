@@ -7,11 +7,17 @@ import gc
 import pytest
 
 import rushlight as rl
-from rushlight.compile.tracing.alive import Age, nothing_aside, rarely
+from rushlight.compile.tracing.alive import Age, nothing_aside, others_hold, rarely
 
 
 class Kept:
     """Something that the collector watches."""
+
+
+class Holder:
+    """Something that may hold one."""
+
+    __slots__ = ("held",)
 
 
 @pytest.fixture
@@ -136,3 +142,67 @@ def test_an_export_knows_tensors_that_the_user_set_aside(thresholds):
     finally:
         gc.unfreeze()
     assert made(rl.ones(3)).tolist() == [2.0] * 3
+
+
+def test_who_holds_objects_is_told_where_those_are_tuples_and_lists():
+    found = [Kept(), Kept()]
+    assert not others_hold([]) and not others_hold(found)
+    tape = [(found[0], found[1], found[0]), [found[1]]]
+    assert not others_hold(found)
+    holder = Holder()
+    holder.held = found[1]
+    assert others_hold(found)
+    holder.held = None
+    assert not others_hold(found)
+    named = found[0]
+    assert others_hold(found) and named is tape[0][2]
+
+
+def test_a_holder_that_was_set_aside_is_another():
+    kept = Kept()
+    held = (kept, 1)
+    gc.freeze()
+    try:
+        found = [kept]
+        del kept
+        assert others_hold(found)
+        del held
+        assert not others_hold(found)
+    finally:
+        gc.unfreeze()
+
+
+def test_many_looks_at_little_that_is_new_do_not_go_through_all(monkeypatch):
+    whole, old = [], Age.old
+    monkeypatch.setattr(Age, "old", lambda age: whole.append(age) or old(age))
+    stood = [Kept() for _ in range(20_000)]
+    age = Age({Kept})
+    try:
+        new = []
+        for _ in range(40):
+            new.append(Kept())
+            assert age.new(new[-1])
+        assert not age.new(stood[7]) and not whole
+        more = [[] for _ in range(300_000)]  # as much is new as stood
+        for _ in range(40):
+            new.append(Kept())
+            assert age.new(new[-1])
+        assert whole == [age] and not age.new(stood[7]) and len(more) == 300_000
+        assert all(map(age.new, new))
+    finally:
+        age.end()
+
+
+def test_results_that_want_gradients_are_traced_without_a_look_at_everything(monkeypatch):
+    from rushlight.compile.tracing import trace
+
+    seen = []
+    monkeypatch.setattr(trace, "alive", lambda classes: seen.append(1) or [])
+    x = rl.ones(3, requires_grad=True)
+    call = rl.compile(lambda x: (x * x).tanh() * x)
+    y = call(x)
+    y.sum().backward()
+    grad = x.grad.clone()
+    x.grad = None
+    ((x * x).tanh() * x).sum().backward()
+    assert not seen and len(call.programs) == 1 and rl.allclose(grad, x.grad)

@@ -15,14 +15,19 @@ import gc
 import sys
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from operator import itemgetter
+from sys import getrefcount
 from typing import Any
 
+from ...core.references import LISTED
+
 _LOCK = threading.RLock()
-_LOOKS = 8  # at what is new; then everything is looked through, once
+_OF_TAPES = frozenset((tuple, list))
+_LOOKS = 8  # at what is new; then as many as cost no more than to look through everything, once
 _FEW = 1000  # objects: who sets any aside sets all there are
 _RARELY = 16  # times fewer collections during a trace: its notes stay, and tensors make no cycles
 _HARDLY = 1000  # the same while a program is made, which is half a million objects at most
@@ -88,18 +93,35 @@ def nothing_aside() -> Iterator[None]:
                 gc.freeze()
 
 
-def alive(classes: Container[type]) -> list[Any]:
-    """The objects whose class is one of these, and that the garbage collector lists."""
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Other threads do not ask for their turn."""
     with _LOCK:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(5)  # seconds
         try:
-            return _filtered(classes)
+            yield
         finally:
             sys.setswitchinterval(interval)
 
 
-def _filtered(classes: Container[type]) -> list[Any]:
+def alive(classes: Container[type]) -> list[Any]:
+    """The objects whose class is one of these, and that the garbage collector lists."""
+    with _alone():
+        return list(_listed(classes))
+
+
+def others_hold(found: list[Any]) -> bool:
+    """Whether others than the listed tuples and lists, a tape's say, refer to some of these."""
+    ids = {id(x) for x in found}
+    with _alone():
+        held = chain.from_iterable(map(gc.get_referents, _listed(_OF_TAPES)))
+        known = Counter(list(filter(ids.__contains__, map(id, held))))
+    counts = [getrefcount(x) - LISTED for x in found]
+    return any(n > known[id(x)] - 1 for n, x in zip(counts, found))  # one holder is `found`
+
+
+def _listed(classes: Container[type]) -> Iterator[Any]:
     # The list must not outlive the call, and it holds every iterator made before it. So two walks
     # over it go to their ends, where they let go of it, and between them it stands in a dictionary,
     # which the collector begins to watch, and the list to hold, only when something is put in.
@@ -108,7 +130,7 @@ def _filtered(classes: Container[type]) -> list[Any]:
     second = chain.from_iterable(map(held.pop, (0,)))
     pairs = zip_longest(map(classes.__contains__, map(type, first)), second)
     del first, second
-    return list(map(itemgetter(1), filter(itemgetter(0), pairs)))
+    return map(itemgetter(1), filter(itemgetter(0), pairs))
 
 
 def kinds(root: type) -> set[type]:
@@ -131,7 +153,8 @@ class Age:
         self._new: dict[int, weakref.ref[Any]] = {}
         self._stood: dict[int, Any] = {}
         self._early: list[weakref.ref[Any]] = []  # what was new when all was looked through
-        self._looks = 0
+        self._looks = self._seen = 0  # looks at what is new, and what those after `_LOOKS` saw
+        self._stood_then = 0  # how many objects stood, once that was asked
         with _LOCK:
             self._marks = not _marking
             self._aside = self._marks and _set_aside()
@@ -156,13 +179,19 @@ class Age:
         with _LOCK:
             if self._known is None and id(x) not in self._stood and not self._noted(x):
                 self._looks += 1
-                if self._looks > _LOOKS:
+                if self._looks > _LOOKS and self._dear():
                     self.old()
                 else:
                     self._new = {id(one): weakref.ref(one) for one in alive(self.classes)}
                     if not self._noted(x):
                         self._stood[id(x)] = x
             return self._noted(x) if self._known is None else id(x) not in self._known
+
+    def _dear(self) -> bool:
+        """Whether one more look at what is new costs more than to look through everything."""
+        self._stood_then = self._stood_then or gc.get_freeze_count()
+        self._seen += sum(map(len, map(gc.get_objects, (None,))))  # no list outlives the call
+        return self._seen > self._stood_then
 
     def _noted(self, x: Any) -> bool:
         found = self._new.get(id(x))

@@ -24,7 +24,7 @@ from ...core.tape import owner_of
 from ...core.tensor import Tensor
 from ..middle.foreign import Hole
 from ..middle.graph import Node
-from .alive import Age, alive, kinds
+from .alive import Age, alive, kinds, others_hold
 from .draws import DrawnEngine, Draws
 from .handling import handle
 from .items import Promises
@@ -126,17 +126,21 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
                     self._expect(x._array.cell, x)
                 x._array = x._array.memory
         left = self._restore(self.age.young())
+        told = left is not None and not others_hold(left)
         self.age.end()
-        if left:
+        if not told:
             self._restore(alive(kinds(Tensor)))
         if self.broken is not None:
             self.conclude()
 
-    def _restore(self, found: list[Any] | None) -> bool:
-        """Give the tensors among objects their arrays back; whether others may hold traced ones."""
+    def _restore(self, found: list[Any] | None) -> list[Traced] | None:
+        """Give the tensors among objects their arrays back; the traced ones that others hold.
+
+        None: nobody knows.
+        """
         if found is None:
             self.strangers = True
-            return True
+            return None
         traced = []
         for x in found:
             if type(x) is Traced:
@@ -148,9 +152,9 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
                 x._array = array.memory
         found.clear()
         x = array = None
-        held = [x.cell.waits for x in traced if getrefcount(x) > LISTED]
-        self.strangers = self.strangers or any(held)
-        return bool(held)
+        held = [x for x in traced if getrefcount(x) > LISTED]
+        self.strangers = self.strangers or any(x.cell.waits for x in held)
+        return held
 
     def _expect(self, cell: Cell, x: Tensor) -> None:
         """A tensor is left whose content is still to come: unless it is known, a stranger."""
