@@ -34,7 +34,20 @@ def lies_channels_last(array: Any) -> bool:
     """
     if type(array) is not np.ndarray or array.ndim not in (4, 5) or array.flags.c_contiguous:
         return False
-    return np.moveaxis(array, 1, -1).flags.c_contiguous
+    return np.moveaxis(array, 1, -1).flags.c_contiguous or _steps_channels_last(array)
+
+
+def _steps_channels_last(array: np.ndarray) -> bool:
+    """Whether the steps grow from channels over places to images, as in a part of such images."""
+    steps, shape = array.strides, array.shape
+    if not steps[1] or not array.size:
+        return False
+    reach = 0  # how far the dimensions further in go
+    for dim in (1, *range(array.ndim - 1, 1, -1), 0):
+        if steps[dim] < reach or (dim == 0 and steps[0] == reach == steps[1]):
+            return False
+        reach = steps[dim] * max(shape[dim], 1)
+    return True
 
 
 def channels_last_array(array: np.ndarray) -> np.ndarray:

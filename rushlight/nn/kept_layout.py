@@ -14,7 +14,7 @@ from ..functions.layouts import channels_last_array, lies_channels_last
 
 KEEP = (
     "conv2d conv3d conv_transpose2d conv_transpose3d batch_norm group_norm max_pool2d max_pool3d"
-    " avg_pool2d avg_pool3d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d"
+    " avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d"
     " interpolate pixel_shuffle pixel_unshuffle local_response_norm pad dropout relu relu6"
     " leaky_relu elu gelu silu hardtanh hardswish"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import rushlight as rl
@@ -21,6 +22,7 @@ __all__ = [
 
 Tensor = rl.Tensor
 Sizes = tuple[int, ...]
+MOST = 1 << 63  # what sizes count in, in torch
 
 
 def _adaptive_sizes(input: Tensor, output_size: Any, dims: int, name: str) -> Sizes:
@@ -119,6 +121,8 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
             f" equal to 0 but received {{{listed}}}"
         )
     _check_adaptive(input, dims, name, "")
+    if prod(input.shape[:-dims]) * prod(out) >= MOST:
+        raise RuntimeError("numel: integer multiplication overflow")
     if not input.is_floating_point() and not (dims == 2 and out == (1, 1)):
         raise n.not_implemented(_kernel(name), input.dtype)
     size = tuple(input.shape[-dims:])
@@ -207,9 +211,11 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, indices: bool) -> 
     name = f"adaptive_max_pool{dims}d"
     out = _adaptive_sizes(input, output_size, dims, name)
     _check_adaptive(input, dims, name, ":")
+    shape = [*input.shape[:-dims], *(out if dims > 1 else (1, *out))]
     if min(out) < 0:
-        shape = [*input.shape[:-dims], *(out if dims > 1 else (1, *out))]
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
+    if prod(shape) * input.element_size() >= MOST:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={shape}")
     if 0 in out:
         y = input[..., :0].reshape(*input.shape[:-dims], *out)
         return (y, rl.zeros(y.shape, dtype=rl.int64)) if indices else y
@@ -317,12 +323,12 @@ def _starts(size: int, kernel: int, out: int, sample: Tensor) -> list[tuple[int,
 def _fraction_of(value: Any, dims: int, name: str, argument: str) -> Sizes:
     """One number per dimension, with torch's error for another number of them."""
     found = (value,) * dims if isinstance(value, int) else tuple(int(one) for one in value)
-    if len(found) not in (1, dims):
+    if len(found) != dims:
         three = "three " if dims == 3 else ""
         raise RuntimeError(
             f"{name}: {argument} must either be a single Int or tuple of {three}Ints"
         )
-    return found * dims if len(found) == 1 else found
+    return found
 
 
 def _fractional_sizes(
