@@ -5,11 +5,14 @@ are looked at all the same.
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rushlight as torch
@@ -120,3 +123,22 @@ def test_a_registered_container_is_returned() -> None:
 def test_installed_code_is_nobodys_here(home: str) -> None:
     assert not own_file(f"{home}/some/models.py")
     assert own_file("/home/someone/models.py")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_numpy_is_nobodys_code_wherever_it_lies(tmp_path: Path) -> None:
+    """As `pip install --target` puts it beside other code."""
+    home = Path(np.__file__).parent
+    for name in ("numpy", "numpy.libs"):
+        if (home.parent / name).exists():
+            (tmp_path / name).symlink_to(home.parent / name)
+    script = (
+        "import numpy as np, rushlight; from rushlight.compile.disk.owned import own_file;"
+        "print(np.__file__, own_file(np.lib.__file__), own_file(np.__path__[0] + 'beside.py'))"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(torch.__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, cwd=tmp_path, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(tmp_path / "numpy" / "__init__.py"), "False", "True"]

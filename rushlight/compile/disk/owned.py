@@ -6,12 +6,15 @@ import os
 import sys
 import types
 
+import numpy as np
+
 from ...core.errors import WRITTEN
 
 _INSTALLED = ("site-packages", "dist-packages")  # Debian has two of the latter
 FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _LIBRARIES = [os.path.join(folder, "lib") for folder in (sys.prefix, sys.base_prefix)]
-_OUTSIDE = (*_LIBRARIES, os.path.dirname(os.__file__), "<frozen", FOLDER, WRITTEN)
+_NUMPY = os.path.join(os.path.dirname(np.__file__), "")  # wherever it was put
+_OUTSIDE = (*_LIBRARIES, os.path.dirname(os.__file__), "<frozen", FOLDER, WRITTEN, _NUMPY)
 _STEPS = os.path.join(FOLDER, "cli", "")
 
 
