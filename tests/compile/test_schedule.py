@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rushlight.compile.kernels import memory, program, roots
-from rushlight.compile.kernels.normal import normalise, storage
+from rushlight.compile.kernels.normal import normalise, shift, storage
 from rushlight.compile.kernels.schedule import Schedule, schedule
 from rushlight.compile.middle.graph import Graph, Node
 
@@ -182,6 +182,49 @@ def test_values_alive_at_once_do_not_overlap():
                 start, stop = layout.offsets[b], layout.offsets[b] + b.nbytes
                 assert high <= start or stop <= low
     assert shared > 0
+
+
+def test_a_plan_is_refused_exactly_where_two_values_are_in_each_others_way():
+    """The check walks by places in memory; here every pair is looked at."""
+    rng = np.random.default_rng(3)
+    refused = 0
+    for _ in range(2000):
+        firsts = rng.integers(0, 6, rng.integers(1, 6)).tolist()
+        lives = {
+            value(f"v{k}", int(rng.integers(1, 3)) << 4): (first, first + int(rng.integers(0, 3)))
+            for k, first in enumerate(firsts)
+        }
+        offsets = {node: 64 * int(rng.integers(0, 6)) for node in lives}
+        clash = False
+        ordered = sorted(lives, key=lambda node: lives[node][0])
+        for a, b in itertools.combinations(ordered, 2):
+            apart = offsets[a] + a.nbytes <= offsets[b] or offsets[b] + b.nbytes <= offsets[a]
+            over = lives[a][1] == lives[b][0] and offsets[a] == offsets[b]
+            clash |= lives[a][1] >= lives[b][0] and not apart and not over
+        layout = memory.Plan(offsets, lives, 1024, 0)
+        if clash:
+            refused += 1
+            with pytest.raises(AssertionError, match="share memory"):
+                memory.check(layout)
+        else:
+            memory.check(layout)
+    assert 200 < refused < 1800
+
+
+def test_owners_and_shifts_of_writes_are_those_of_the_chain():
+    """They are kept in the nodes, so that a chain of thousands is walked once."""
+    home = Node("empty", (), (), (4096,), F4)
+    rng = np.random.default_rng(5)
+    chains, ends = [home], {home: 0}
+    for k in range(3000):
+        below = chains[int(rng.integers(max(0, k - 20), len(chains)))]
+        kind = ("put", "part", "joined", "scatter")[int(rng.integers(4))]
+        node = Node(kind, (below,), (k,), (1,), F4)
+        ends[node] = ends[below] + (k if kind == "part" else 0)
+        chains.append(node)
+    for node in rng.permutation(np.array(chains, object)).tolist():
+        assert storage(node) is home
+        assert shift(node) == ends[node]
 
 
 @pytest.mark.parametrize("seed", range(8))

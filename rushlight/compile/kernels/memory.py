@@ -8,8 +8,9 @@ over it. `check` asserts what the planner promises.
 from __future__ import annotations
 
 import bisect
+import heapq
 import math
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def plan(schedule: Schedule, fixed: set[Node], lasting: Iterable[Node] = ()) -> 
     offsets, size = tighter(offsets, room.size, together(lives, over_old))
     offsets.update({node: offsets[leader] for node, leader in leaders.items()})
     found = Plan(offsets, lives, size, sum(_size(node) for node in exact))
-    check(found, schedule)
+    check(found)
     return found
 
 
@@ -169,19 +170,46 @@ def _widened(
     return found
 
 
-def check(plan: Plan, schedule: Schedule) -> None:
+def check(plan: Plan) -> None:
     """No two temporaries share bytes while both are needed (but a write over a dying one)."""
     ordered = sorted(plan.lives.items(), key=lambda item: item[1][0])
-    active: list[tuple[int, int, int, Node]] = []
-    for node, (first, last) in ordered:
-        active = [other for other in active if other[2] >= first]
+    active: list[tuple[int, int, int, Node]] = []  # begin, serial, end, node; by where they lie
+    leaving: list[tuple[int, tuple[int, int, int, Node]]] = []
+    for serial, (node, (first, last)) in enumerate(ordered):
+        while leaving and leaving[0][0] < first:
+            gone = heapq.heappop(leaving)[1]
+            del active[bisect.bisect_left(active, gone[:2], key=_begin)]
         low = plan.offsets[node]
-        high = low + _size(node)
-        for start, end, until, other in active:
-            if start < high and end > low:
-                in_place = until == first and start == low
-                assert in_place, f"{node} and {other} share memory"
-        active.append((low, high, last, node))
+        fresh = low, serial, low + _size(node), node
+        at = bisect.bisect_left(active, fresh[:2], key=_begin)
+        for other in _beside(active, at, fresh[2]):
+            if other[2] > low:
+                in_place = plan.lives[other[3]][1] == first and other[0] == low
+                assert in_place, f"{node} and {other[3]} share memory"
+        active.insert(at, fresh)
+        heapq.heappush(leaving, (last, fresh))
+
+
+def _begin(one: tuple[int, int, int, Node]) -> tuple[int, int]:
+    return one[:2]
+
+
+def _beside(
+    active: list[tuple[int, int, int, Node]], at: int, end: int
+) -> Iterator[tuple[int, int, int, Node]]:
+    """What may reach into a range of memory: those that begin in it, and the last before it.
+
+    Of what begins at one place only the longest could hide a shorter one, and those are few: a
+    value and what is written over it.
+    """
+    for k in range(at, len(active)):
+        if active[k][0] >= end:
+            break
+        yield active[k]
+    for k in range(at - 1, -1, -1):
+        yield active[k]
+        if active[k][0] < active[at - 1][0]:
+            break
 
 
 def _size(node: Node) -> int:

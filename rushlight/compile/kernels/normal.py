@@ -141,11 +141,12 @@ class _Joins:
         """A join: parts that are not there yet are written to their places."""
         (dim,) = node.params
         strides, found = contiguous(node.shape), self._home(node)
+        whole = _first(found)
         sizes = [part.shape[dim] for part in inputs]
         starts = [end - size for end, size in zip(itertools.accumulate(sizes), sizes)]
         # in the order in which they are made, so that who makes a part can write it
         for part, start in sorted(zip(inputs, starts), key=lambda pair: pair[0].index):
-            inner, whole = storage(base(part)), storage(found)
+            inner = _first(base(part))
             own = inner.op == "empty" and inner.size == part.size and inner is not whole
             if self.lies.get(part) == (node, start * strides[dim]):
                 found = _new(nodes, node, "joined", (found, part))
@@ -293,21 +294,36 @@ def _own(outputs: Sequence[Node], nodes: list[Node]) -> list[Node]:
     return found
 
 
-def storage(node: Node) -> Node:
-    """The first node of a chain of writes: the owner of the memory."""
+def _first(node: Node) -> Node:
+    """What `storage` says, while chains still grow."""
     while node.op in WRITES:
         node = node.inputs[0]
     return node
 
 
+def storage(node: Node) -> Node:
+    """The first node of a chain of writes: the owner of the memory."""
+    return _home(node)[0] if node.op in WRITES else node
+
+
 def shift(node: Node) -> int:
     """Elements from the beginning of its owner's memory to a node's first."""
-    found = 0
-    while node.op in WRITES:
-        if node.op == "part":
-            found += node.params[0]
+    return _home(node)[1] if node.op in WRITES else 0
+
+
+def _home(node: Node) -> tuple[Node, int]:
+    """A write's owner and shift, kept in every node of its chain: loops make chains of thousands.
+
+    A chain is final once its graph is normalised, and nobody asks before.
+    """
+    chain: list[Node] = []
+    while node.op in WRITES and node.home is None:
+        chain.append(node)
         node = node.inputs[0]
-    return found
+    home = node.home or (node, 0)
+    for one in reversed(chain):
+        home = one.home = home[0], home[1] + (one.params[0] if one.op == "part" else 0)
+    return home
 
 
 def _needed(nodes: list[Node], inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:

@@ -213,8 +213,10 @@ def _add_call(draft: _Draft, kernel: Kernel, operands: Operands, chain: int = 0)
     segment = draft.steps[-1]
     assert isinstance(segment, list)
     call = _Call(kernel, operands, draft.length, chain=chain if kernel.pieces else 0)
-    begun = [k for k, other in enumerate(segment) if chain and other.chain == chain]
-    segment.insert(begun[0] if begun and not call.chain else len(segment), call)
+    at = len(segment)
+    if chain and not call.chain:
+        at = next((k for k, other in enumerate(segment) if other.chain == chain), at)
+    segment.insert(at, call)
     draft.length += len(operands)
     corner = draft.corners.get(call.chain)
     if corner and not corner.at:

@@ -53,10 +53,11 @@ class Node:
     """One value of a graph: `op(*inputs, *params)`, of one shape and NumPy dtype.
 
     An op with several outputs has tuples as `shape` and `dtype`; its outputs are `output_of`
-    nodes. `line` is the user's line, `module` the path of the layer it was called in.
+    nodes. `line` is the user's line, `module` the path of the layer it was called in. `home` keeps
+    what `kernels.normal` found out about a write's memory.
     """
 
-    __slots__ = ("dtype", "index", "inputs", "line", "module", "op", "params", "shape")
+    __slots__ = ("dtype", "home", "index", "inputs", "line", "module", "op", "params", "shape")
 
     def __init__(
         self, op: str, inputs: Iterable[Node], params: tuple[Any, ...], shape: Any, dtype: Any,
@@ -69,6 +70,7 @@ class Node:
         self.dtype = dtype
         self.line = line
         self.module = module
+        self.home: tuple[Node, int] | None = None
         self.index = _serial()
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from .graph import POINTWISE, REDUCTIONS, Graph, Node
@@ -67,9 +68,13 @@ def _turned(graph: Graph, joins: Sequence[Node]) -> dict[Node, Node]:
 def _overlapping(graph: Graph, joins: Sequence[Node]) -> dict[Node, Node]:
     """Joins that end with what others begin with."""
     readers = _Readers(graph)
+    begun: dict[Node, list[tuple[int, Node]]] = {}
+    for k, join in enumerate(joins):
+        begun.setdefault(join.inputs[0], []).append((k, join))
     found: dict[Node, Node] = {}
     for one in joins:
-        for two in joins:
+        near = (pair for part in dict.fromkeys(one.inputs) for pair in begun.get(part, ()))
+        for _, two in sorted(near, key=itemgetter(0)):
             if one is two or one in found or two in found or one.params != two.params:
                 continue
             start = _overlap(one.inputs, two.inputs)
@@ -88,8 +93,6 @@ def _overlapping(graph: Graph, joins: Sequence[Node]) -> dict[Node, Node]:
 
 def _overlap(one: Sequence[Node], two: Sequence[Node]) -> int:
     """From which part on the first join is how the second begins; 0: from none, or too late."""
-    if two[0] not in one:
-        return 0
     start = one.index(two[0])
     shared = len(one) - start
     enough = 2 * shared >= max(len(one), len(two))
