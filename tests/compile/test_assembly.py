@@ -18,11 +18,16 @@ from rushlight.compile.products import tiles
 from rushlight.compile.products.assembly import SETS, suits
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
+from rushlight.compile.records import replace
 
 SIZE, X, Y, OUT, KEPT, ROWS, WANTED, STACK = (
     1 << 19, 40000, 140000, 300000, 340000, 450000, 460000, 800
 )  # fmt: skip
-ARGUMENTS, SAVED = "rdi rsi rdx rcx r8 r9".split(), "rbx rbp r12 r13 r14 r15".split()
+SYSTEMS = {  # registers of arguments, words above those before the next, what the caller keeps
+    "linux": ("rdi rsi rdx rcx r8 r9".split(), 0, "rbx rbp r12 r13 r14 r15".split(), []),
+    "windows": ("rcx rdx r8 r9".split(), 4, "rbx rbp rdi rsi r12 r13 r14 r15".split(),
+                [f"%xmm{k}" for k in range(6, 16)]),
+}  # fmt: skip
 LINES = [470000, 480000]  # where others want to read
 
 
@@ -143,6 +148,8 @@ class Machine:
     def _vector(self, name, *words):
         if name == "xorps":
             self.vectors[words[0].replace("xmm", self._width)] = np.zeros(self.lanes, self.dtype)
+        elif name == "movups" and "%xmm" in "".join(words):
+            self._half(*words)
         elif name == "movups" and words[1][0] != "%":
             place = self._place(words[1])
             raw = self.vectors[words[0]].view(np.uint8)
@@ -155,6 +162,16 @@ class Machine:
             assert name in ("dpbf16ps", f"fmadd231p{'ds'[self.dtype.itemsize == 4]}")
             factors = map(self._lanes, words[:2])
             self.vectors[words[2]] = added(self.vectors[words[2]], *factors, name == "dpbf16ps")
+
+    def _half(self, source, target):
+        """The first 16 bytes of a vector register from or to memory: the others are lost."""
+        if source[0] == "%":
+            held = self.vectors[source.replace("xmm", self._width)].view(np.uint8)[:16]
+            self.memory[(place := self._place(target)) : place + 16] = held
+        else:
+            found = np.zeros(self.lanes * self.dtype.itemsize, np.uint8)
+            found[:16] = self.memory[(place := self._place(source)) : place + 16]
+            self.vectors[target.replace("xmm", self._width)] = found.view(self.dtype)
 
     @property
     def _width(self):
@@ -230,21 +247,34 @@ def written(tile, target, keeps):
     return module.functions["tile"], module.text().replace("define internal", "define")
 
 
-def simulated(tile, target, keeps, told):
+def of(target, system):
+    """The target on another system."""
+    return replace(target, triple=f"x86_64-pc-{system}-elf")
+
+
+def simulated(tile, target, keeps, told, system):
     """The memory after the assembly was carried out, and what it asked for."""
-    f, text = written(tile, target, keeps)
+    arguments_in, room, saved, saved_vectors = SYSTEMS[system]
+    f, text = written(tile, of(target, system), keeps)
     found = memory(number_of(tile), tile.type.name == "pairs")
     given = arguments(tile, told)
     values = [given[value.name[1:]] for value in f.arguments]
-    own = {f"%{name}": 7 * k for k, name in enumerate(SAVED)}
-    above = np.array(values[len(ARGUMENTS) :], np.int64).view(np.uint8)
-    found[STACK + 8 : STACK + 8 + above.size] = above
-    registers = {f"%{name}": value for name, value in zip(ARGUMENTS, values)}
+    own = {f"%{name}": 7 * k for k, name in enumerate(saved)}
+    above = np.array(values[len(arguments_in) :], np.int64).view(np.uint8)
+    found[(place := STACK + 8 + 8 * room) : place + above.size] = above
+    registers = {f"%{name}": value for name, value in zip(arguments_in, values)}
     (body,) = re.findall(r'asm sideeffect "([^"]*)"', text)
     machine = Machine(body, found, {"%rsp": STACK, **registers, **own}, tile.type.lanes,
                       number_of(tile))  # fmt: skip
+    wide = [name.replace("xmm", machine._width) for name in saved_vectors]
+    machine.vectors = {
+        name: np.full(tile.type.lanes, k, number_of(tile)) for k, name in enumerate(wide)
+    }
     machine.run()
     assert {"%rsp": STACK, **own}.items() <= machine.general.items()  # as its caller needs them
+    for k, name in enumerate(wide):
+        first = machine.vectors[name][: 16 // machine.dtype.itemsize]
+        assert (first == k).all(), name
     return found, machine.asked
 
 
@@ -289,7 +319,7 @@ def defined(tile, keeps, told):
 def test_a_tile_does_what_it_says(name, seed):
     target = llvm.named(name)
     tile, keeps, told = drawn(target, random.Random(seed))
-    found, asked = simulated(tile, target, keeps, told)
+    found, asked = simulated(tile, target, keeps, told, ["linux", "windows"][seed % 2])
     wanted = defined(tile, keeps, told)
     np.testing.assert_array_equal(found[2 * STACK :], wanted[2 * STACK :])
     rows = [place for kind, place in asked if kind == "prefetchw"]
@@ -303,9 +333,25 @@ def test_a_tile_does_what_it_says(name, seed):
         ]
 
 
-def native(tile, target, keeps, told):
-    """The memory after the tile ran here, with addresses as places in it."""
-    code = llvm.compile(written(tile, target, keeps)[1], target)
+CALL = """
+define void @called(CALLED) {
+  call WAYvoid @tile(CALLED)
+  ret void
+}
+"""
+
+
+def native(tile, target, keeps, told, system=""):
+    """The memory after the tile ran here, with addresses as places in it.
+
+    `system`: written for another one, and called as is usual there.
+    """
+    f, text = written(tile, of(target, system) if system else target, keeps)
+    way = {"linux": "x86_64_sysvcc ", "windows": "win64cc "}.get(system, "")
+    text = text.replace("define void @tile", f"define {way}void @tile")
+    inside = ", ".join(value.typed for value in f.arguments)
+    text += CALL.replace("CALLED", inside).replace("WAY", way)
+    code = llvm.compile(text, target)
     found = np.zeros(SIZE + 64, np.uint8)
     found = found[-found.ctypes.data % 64 :][:SIZE]
     found[:] = memory(number_of(tile))
@@ -314,9 +360,8 @@ def native(tile, target, keeps, told):
     base = found.ctypes.data
     found[WANTED : WANTED + 48].view(np.int64)[::2] += base
     given = arguments(tile, told, base)
-    f = written(tile, target, keeps)[0]
     values = [given[value.name[1:]] for value in f.arguments]
-    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(values))(code.address("tile"))(*values)
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(values))(code.address("called"))(*values)
     found[WANTED : WANTED + 48].view(np.int64)[::2] -= base
     return found
 
@@ -327,6 +372,8 @@ def test_bits_are_those_of_what_llvm_makes(seed, monkeypatch):
     target = llvm.target()
     tile, keeps, told = drawn(target, random.Random(seed))
     found = native(tile, target, keeps, told)
+    for system in SYSTEMS:
+        np.testing.assert_array_equal(found, native(tile, target, keeps, told, system))
     monkeypatch.setattr(tiles, "suits", lambda *_: False)
     assert " asm " not in written(tile, target, keeps)[1]
     np.testing.assert_array_equal(found, native(tile, target, keeps, told))

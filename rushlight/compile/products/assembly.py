@@ -9,7 +9,7 @@ the numbers are the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..code.emit import Function
 
@@ -28,9 +28,38 @@ _REACH = 1 << 30  # bytes that an address may be from its register
 
 def spoken(target: Any) -> bool:
     """Whether functions for that target may be written as assembly."""
-    if target is None or target.name not in SETS or not target.triple.startswith("x86_64"):
-        return False
-    return "win" not in target.triple.replace("darwin", "")  # it has other registers for arguments
+    return target is not None and target.name in SETS and target.triple.startswith("x86_64")
+
+
+class Passage(NamedTuple):
+    """From the system's way of calling functions to System V's, and back."""
+
+    way_in: list[str]
+    way_out: list[str]
+    words: int  # on the stack, besides System V's, below a function's seventh argument
+
+
+def passage(target: Any, arguments: int, vectors: int) -> Passage:
+    """What a function for that target begins and ends with, which uses so many vector registers.
+
+    Windows hands over four arguments in other registers and leaves room for them on the stack; two
+    more general registers and ten of the vectors (their first 16 bytes) belong to the caller.
+    """
+    if "windows" not in target.triple:
+        return Passage([], [], 0)
+    kept = [(f"{16 * n}(%rsp)", f"%xmm{k}") for n, k in enumerate(range(6, min(vectors, 16)))]
+    room, fifth = 16 * len(kept), 16 * len(kept) + 8 * (2 + 1 + 4)
+    moved = zip(["%rcx", "%rdx", "%r8", "%r9", f"{fifth}(%rsp)", f"{fifth + 8}(%rsp)"], _ARGUMENTS)
+    way_in = [
+        "pushq %rdi", "pushq %rsi", f"subq ${room}, %rsp",
+        *(f"vmovups {register}, {place}" for place, register in kept),
+        *(f"movq {given}, %{wanted}" for given, wanted in list(moved)[:arguments]),
+    ]  # fmt: skip
+    way_out = [
+        *(f"vmovups {place}, {register}" for place, register in kept),
+        f"addq ${room}, %rsp", "popq %rsi", "popq %rdi",
+    ]  # fmt: skip
+    return Passage(way_in, way_out, room // 8 + 2 + len(_ARGUMENTS))
 
 
 def suits(target: Any, tile: Tile, keeps: int = 0) -> bool:
@@ -91,6 +120,7 @@ class Assembly:
         self.products: list[tuple[str, str]] = []
         self._labels = 1
         self.given = [value.name[1:] for value in f.arguments]
+        self.passage = passage(f.module.target, len(self.given), _vectors(tile, keeps))
         self.at = _placed(self.given, _names(tile, keeps))
         self.saved = [register for register in _SAVED if f"%{register}" in self.at.values()]
         self.own = [*_LATER[:3], "at", "number"] * bool(tile.asks)  # what it keeps on the stack
@@ -114,6 +144,7 @@ class Assembly:
 
     def _enter(self) -> None:
         """Save the caller's registers, and bring arguments to where they are used."""
+        self.lines += self.passage.way_in
         for register in self.saved:
             self.do("pushq", f"%{register}")
         if self.own:
@@ -131,7 +162,7 @@ class Assembly:
         """What is not in a register: of its own, or an argument that is on the stack."""
         if name in self.own:
             return f"{8 * self.own.index(name)}(%rsp)"
-        above = len(self.own) + len(self.saved) + 1
+        above = len(self.own) + len(self.saved) + self.passage.words + 1
         return f"{8 * (above + self.given.index(name) - len(_ARGUMENTS))}(%rsp)"
 
     # --- lines --------------------------------------------------------------------------------
@@ -196,7 +227,7 @@ class Assembly:
             self.do("addq", 8 * len(self.own), "%rsp")
         for register in reversed(self.saved):
             self.do("popq", f"%{register}")
-        self.do("retq")
+        self.lines += [*self.passage.way_out, "retq"]
 
     # --- loops of known length --------------------------------------------------------------------
     def _nest(self, depth: int) -> None:

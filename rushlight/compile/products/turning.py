@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..code.emit import Function, Type
-from .assembly import spoken
+from .assembly import passage, spoken
 
 _SIZE, _PART = 4, 4  # bytes of a number, and how many columns are done at a time
+_VECTORS = 8  # registers that are used
 # general registers, as System V hands over arguments; what is used besides belongs to nobody
 _SOURCE, _STEP, _TARGET, _TO, _ROWS = "%rdi %rsi %rdx %rcx %r8".split()
 _AFTER, _NEXT, _ROW, _LEFT = "%rax %r10 %r9 %r11".split()
@@ -28,8 +29,10 @@ def suits(target: Any, type: Type) -> bool:
 
 def emit(f: Function, edge: bool) -> None:
     """Write the function of `packing.turn_name`."""
+    way_in, way_out, _ = passage(f.module.target, len(f.arguments), _VECTORS)
     f.assembly(
         [
+            *way_in,
             f"shlq $2, {_STEP}", f"shlq $2, {_TO}",
             f"leaq ({_TO},{_TO},2), {_NEXT}", f"leaq ({_STEP},{_STEP},2), {_AFTER}",
             f"movl $2, {_LEFT}d",
@@ -40,7 +43,7 @@ def emit(f: Function, edge: bool) -> None:
             f"leaq ({_TARGET},{_TO},4), {_TARGET}",
             f"addq ${_PART * _SIZE}, {_SOURCE}",
             f"decl {_LEFT}d", "jnz 1b",
-            "vzeroupper", "retq",
+            "vzeroupper", *way_out, "retq",
         ]
     )  # fmt: skip
 
