@@ -23,6 +23,7 @@ from .values import Value, raw
 
 COO, CSR, CSC = dtypes.sparse_coo, dtypes.sparse_csr, dtypes.sparse_csc
 BSR, BSC = dtypes.sparse_bsr, dtypes.sparse_bsc
+EAGERLY = "sparse tensors are computed eagerly"
 NAMES = {COO: "Sparse", CSR: "SparseCsr", CSC: "SparseCsc", BSR: "SparseBsr", BSC: "SparseBsc"}
 ROWS = (CSR, BSR)  # compressed by rows
 

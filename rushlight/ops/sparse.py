@@ -13,7 +13,7 @@ import numpy as np
 from ..core.dispatch import ARRAYS, WRAPPERS
 from ..core.overrides import OPS
 from ..core.primitive import Primitive
-from ..core.sparse import Sparse, refusal, sparse, wrapped
+from ..core.sparse import EAGERLY, Sparse, refusal, sparse, wrapped
 from ..core.state import STATE
 from ..core.tensor import wrap
 from ..core.values import raw
@@ -34,7 +34,7 @@ LINEAR = """cast cast_to_integer clone conj contiguous_copy imag kept_gradient n
 def apply(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """What an op gives on operands of which some are sparse."""
     if STATE.tracer is not None:
-        STATE.tracer.stop("sparse tensors are computed eagerly")
+        STATE.tracer.stop(EAGERLY)
     inputs = tuple([wrapped(x) if type(x) is Sparse else x for x in inputs])
     name = prim.name
     if name in RULES:

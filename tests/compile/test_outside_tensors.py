@@ -123,3 +123,28 @@ def test_tensors_within_reach_that_are_not_used_are_no_inputs() -> None:
     run = torch.compile(lambda x: net[2](x), fullgraph=True)
     run(torch.ones(2, 4))
     assert len(run.programs[0].captured.sources) == 3
+
+
+SPARSE_USES: dict[str, Any] = {
+    "product": lambda a, x: torch.sparse.mm(a, x * 2).sum(),
+    "product in a tuple": lambda a, x: torch.mm((a, x)[0], x),
+    "vector": lambda a, x: torch.mv(a, x[:, 0]),
+    "added product": lambda a, x: torch.addmm(x[:2], a, x),
+    "scaled": lambda a, x: (a * x.sum()).to_dense(),
+    "values": lambda a, x: a.values() * x.sum(),
+    "dense": lambda a, x: a.to_dense() @ x,
+    "only there": lambda a, x: x * 2,
+}
+
+
+@pytest.mark.parametrize("use", SPARSE_USES)
+def test_a_sparse_argument_is_computed_with_eagerly(use: str) -> None:
+    """It was taken for an array, and the call raised."""
+    places = torch.tensor([[0, 1, 1], [2, 0, 2]])
+    x = torch.arange(6.0).reshape(3, 2).requires_grad_()
+    function = SPARSE_USES[use]
+    compiled = torch.compile(function)
+    with pytest.warns(UserWarning, match="sparse tensors are computed eagerly"):
+        for k in range(3):
+            a = torch.sparse_coo_tensor(places, torch.tensor([3.0, 4.0, 5.0 + k]), (2, 3))
+            assert torch.equal(compiled(a.coalesce(), x), function(a.coalesce(), x))

@@ -17,6 +17,7 @@ from typing import Any
 from ...core import trees
 from ...core.dispatch import OUTPUT_OF
 from ...core.inference import InferenceTensor
+from ...core.sparse import EAGERLY, Sparse
 from ...core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
 from ...core.tensor import Tensor
 from ..calls.guards import ABSENT, SCALARS, of_class
@@ -129,7 +130,8 @@ def capture(
     reach.walk(function, "")
     leaves = walk_arguments(reach, args, kwargs, (Tensor, *SCALARS))
     look_around(reach, leaves)
-    opaque = reach.opaque or ([UNSEEN] if reach.engines and changing is None else [])
+    opaque = reach.opaque or [EAGERLY for x in leaves if type(x._array) is Sparse]
+    opaque = opaque or ([UNSEEN] if reach.engines and changing is None else [])
     if opaque:
         why = Uncompilable(opaque[0], _line_of(function))
         return _eagerly(function, args, kwargs, why, reach, raises)
