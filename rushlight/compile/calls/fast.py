@@ -103,7 +103,8 @@ class _Writer:
             return False
         if not self.captured.moves.simple(self.captured.graph.outputs):
             return False
-        if any(source.kind == "gradient" for source in self.captured.sources):
+        grown = [source.owner for source in self.captured.sources if source.kind == "gradient"]
+        if not all(isinstance(owner, Tensor) for owner in grown):
             return False
         owners = [x for x, _ in (*self.captured.gradients, *self.captured.presence)]
         if any(type(x) is Held for x in owners):
@@ -211,9 +212,10 @@ class _Writer:
                 self.fetched.append(f"{leaves[source.owner]}._array")
                 continue
             self.names[f"s{k}"] = source.owner
-            if source.kind == "item":
+            if source.kind in ("item", "gradient"):
+                where = "._grad" if source.kind == "gradient" else f"[{source.key!r}]"
                 self.lines += [
-                    f"try: i{k} = s{k}[{source.key!r}]._array", f"except Exception: {self.miss}",
+                    f"try: i{k} = s{k}{where}._array", f"except Exception: {self.miss}",
                 ]  # fmt: skip
                 self.fetched.append(f"i{k}")
             elif source.kind in NUMBERS:
@@ -279,7 +281,8 @@ class _Writer:
         """What the program writes must lie apart from what it knows; `run` asks of arguments."""
         add = self.lines.append
         written = [place for place, _ in self.captured.writes]
-        rest = [k for k, x in enumerate(self.captured.sources) if x.kind == "tensor"]
+        lasting = ("tensor", "gradient")
+        rest = [k for k, x in enumerate(self.captured.sources) if x.kind in lasting]
         held = [self.fetched[k] for k in (*written, *(k for k in rest if k not in written))]
         known: list[Any] = [None] * len(held)
         clock, count = Clock(), len(written)
