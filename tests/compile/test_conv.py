@@ -23,7 +23,7 @@ from rushlight.compile.products import conv, conv_images
 from rushlight.compile.products.conv_plan import Array, Shape, plan_correlation
 from rushlight.compile.products.conv_tile import Grid, TapTile, emit_taps
 from rushlight.compile.products.gemm_plan import tile_shapes
-from tests.compile.test_gemm import SETS, TARGETS, spills
+from tests.compile.test_gemm import SETS, TARGETS, spills, unsaved
 
 each_target = pytest.mark.parametrize("name", TARGETS)
 each_kind = pytest.mark.parametrize("kind", [FORWARD, DATA, WEIGHT], ids=["y", "dx", "dw"])
@@ -354,7 +354,7 @@ def test_a_gradient_of_one_number_and_an_empty_batch():
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_no_tile_spills(name, dtype):
-    target = llvm.named(name)
+    target = unsaved(llvm.named(name))
     module, type = Module(target), vector(dtype, target.lanes(dtype))
     taps = {
         "small": (Grid((0, 0), (3, 3), (3, 66), (1, 1)),),

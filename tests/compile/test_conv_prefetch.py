@@ -14,7 +14,7 @@ from rushlight.compile.code import llvm
 from rushlight.compile.code.emit import I64, PTR, Module, vector
 from rushlight.compile.products.conv_prefetch import Region, Stream
 from rushlight.compile.products.tiles import Tile, emit_tile
-from tests.compile.test_gemm import SETS, spills
+from tests.compile.test_gemm import SETS, spills, unsaved
 
 TYPE = vector("float32", 16)
 
@@ -82,7 +82,7 @@ def test_ends_over_whole_planes(size):
 @pytest.mark.skipif("avx512" not in SETS, reason="LLVM for another processor takes no assembly")
 @pytest.mark.parametrize("shape", [(14, 2), (12, 2), (9, 3), (6, 4), (28, 1)], ids=str)
 def test_tiles_that_ask_do_not_spill(shape):
-    target = llvm.named("avx512")
+    target = unsaved(llvm.named("avx512"))
     module, (rows, vectors) = Module(target), shape
     wide = vectors * 16
     lanes = tuple(range(0, wide, 16))

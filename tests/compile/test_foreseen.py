@@ -109,7 +109,7 @@ def test_and_so_do_reductions_windows_and_layers(op, arrays, params, kind):
     parts = told[0] if type(told) is list else (told,)
     assert len(parts) == len(found)
     for (shape, letter, strides, *_), y in zip(parts, map(np.asarray, found)):
-        assert (shape, letter, strides) == (y.shape, y.dtype.char, None)
+        assert (shape, np.dtype(letter), strides) == (y.shape, y.dtype, None)
         assert y.flags.c_contiguous
 
 

@@ -78,7 +78,7 @@ def test_the_graph_as_a_drawing(trained, tmp_path):
     assert "linear_bias" in titles and "cross_entropy" in titles
     path = tmp_path / "step.svg"
     picture.save(path)
-    assert path.read_text() == picture.svg()
+    assert path.read_text(encoding="utf-8") == picture.svg()
     assert len(step.picture(limit=5).boxes) < len(picture.boxes)
     with pytest.raises(RuntimeError, match="no program yet"):
         torch.compile(lambda x: x).picture()

@@ -22,7 +22,7 @@ from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.pairs import paired
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
 from rushlight.core import dtypes
-from tests.compile.test_gemm import spills
+from tests.compile.test_gemm import spills, unsaved
 
 HALF, FLOAT = dtypes.bfloat16.numpy, np.dtype("f")
 X86 = llvm.target().triple.startswith("x86_64")
@@ -129,7 +129,8 @@ def test_it_is_told_by_the_processors_features(monkeypatch):
 @only_x86
 @pytest.mark.parametrize("inner", [False, True])
 def test_no_tile_spills(inner):
-    module, kind = Module(TARGET), vector("pairs", 16)
+    target = unsaved(TARGET)
+    module, kind = Module(target), vector("pairs", 16)
     for rows, vectors in tile_shapes(TARGET.registers - inner, True, 0 if inner else 16):
         y = tuple(n * 500 for n in range(vectors)) if inner else tuple(range(0, vectors * 16, 16))
         places = tuple(n * vectors * 16 for n in range(rows)), tuple(range(0, vectors * 16, 16))
@@ -138,7 +139,7 @@ def test_no_tile_spills(inner):
                     unrolled(kind, vectors, rows), inner=inner)  # fmt: skip
         emit_tile(module, f"tile_{rows}x{vectors}", tile)
     text = module.text().replace("define internal", "define")
-    parts = re.split(r"^(tile_\w+):", llvm.assembly(text, TARGET), flags=re.M)[1:]
+    parts = re.split(r"^(tile_\w+):", llvm.assembly(text, target), flags=re.M)[1:]
     found = {title: len(spills(body)) for title, body in zip(parts[::2], parts[1::2])}
     assert len(found) == len(module.functions)
     assert {title: count for title, count in found.items() if count} == {}

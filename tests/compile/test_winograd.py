@@ -24,7 +24,7 @@ from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
 from rushlight.compile.products.winograd_plan import FilterPlan
 from rushlight.compile.records import replace
 from tests.compile.test_conv import answers_by_threads, check, functions, graph_of
-from tests.compile.test_gemm import SETS, TARGETS, spills
+from tests.compile.test_gemm import SETS, TARGETS, spills, unsaved
 from tests.compile.test_kept_weights import counted
 
 each_target = pytest.mark.parametrize("name", TARGETS)
@@ -336,7 +336,7 @@ def test_a_switch_says_no(monkeypatch):
 @pytest.mark.parametrize("name", SETS)
 def test_nothing_spills(name):
     """Tiles spill nothing; of the transforms, whose 16 vectors meet as many registers, few do."""
-    target = llvm.named(name)
+    target = unsaved(llvm.named(name))
     type, module = vector("float32", target.lanes("float32")), Module(target)
     plan = plan_of(case_of(16, 64, 64, (28, 28)), target=target)
     assert isinstance(plan, FilterPlan)
