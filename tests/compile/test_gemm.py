@@ -33,7 +33,6 @@ from rushlight.compile.products import gemm_search
 from rushlight.compile.products.gemm import Gemm, emit_gemm, plan_gemm, scratch_bytes
 from rushlight.compile.products.gemm_plan import tile_shapes
 from rushlight.compile.products.tiles import Tile, emit_tile, unrolled
-from rushlight.compile.records import replace
 
 # Sets whose code this LLVM makes; the tiles of x86-64 are assembly, which only its own takes.
 # What avx512bf16 makes of float32 and float64 is what avx512 makes; pairs are in test_pairs.
