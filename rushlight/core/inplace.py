@@ -212,10 +212,10 @@ def _overlapping() -> BaseException:
 
 def _partly_shared(a: Any, b: Any) -> bool:
     """Whether two dense arrays have some places in common, but not all in the same order."""
-    if not (type(a) is ndarray is type(b) and a.size and b.size):
-        return False
-    if not ((a.flags.c_contiguous or a.flags.f_contiguous)
-            and (b.flags.c_contiguous or b.flags.f_contiguous)):  # fmt: skip
+    a, b = getattr(a, "memory", a), getattr(b, "memory", b)
+    if not (type(a) is ndarray is type(b) and a.size and b.size) or not all(
+        x.flags.c_contiguous or x.flags.f_contiguous for x in (a, b)
+    ):
         return False
     first, second = a.__array_interface__["data"][0], b.__array_interface__["data"][0]
     if first == second and a.nbytes == b.nbytes:
@@ -225,12 +225,8 @@ def _partly_shared(a: Any, b: Any) -> bool:
 
 def refuse_shared_places(a: Any) -> None:
     """torch's error for writing to an array of which several elements are one place."""
-    if (
-        type(a) is ndarray
-        and 0 in a.strides
-        and a.size
-        and any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape))
-    ):
+    a = getattr(a, "memory", a)  # that a traced array stands for
+    if type(a) is ndarray and a.size and any(not s and n > 1 for s, n in zip(a.strides, a.shape)):
         raise fail(
             RuntimeError,
             "unsupported operation: more than one element of the written-to tensor refers to a"

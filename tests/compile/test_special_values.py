@@ -60,3 +60,33 @@ def test_as_eager(family: str, dtype: Any, backend: str) -> None:
                     known = ~np.isnan(wanted)
                     assert (np.signbit(found) == np.signbit(wanted))[known].all(), place
     assert step.programs and not step.fallbacks
+
+
+RESAMPLED = {
+    "means of unequal windows": lambda x: F.adaptive_avg_pool1d(x, 3),
+    "doubled": lambda x: F.interpolate(x, scale_factor=2, mode="linear"),
+    "of two dimensions": lambda x: F.interpolate(x[..., None, :], size=(3, 10), mode="bicubic"),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", RESAMPLED)
+def test_an_infinity_reaches_only_the_windows_that_see_it(name: str, backend: str) -> None:
+    """What has no part in a mean is not multiplied by 0 either, forwards and back."""
+    function = RESAMPLED[name]
+
+    def both(x: Any, scale: Any) -> Any:
+        x = x.detach().requires_grad_()
+        y = function(x)
+        (y * scale.expand_as(y)).sum().backward()
+        return y.detach(), x.grad
+
+    step = torch.compile(both, backend=backend, fullgraph=True)
+    x = torch.arange(14.0).view(1, 2, 7)
+    x[0, 0, 0], x[0, 1, 6] = np.inf, np.nan
+    scale = torch.ones(function(x).shape)
+    scale[..., 0] = np.inf
+    for _ in range(2):
+        for found, wanted in zip(step(x, scale), both(x, scale), strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted.numpy(), 1e-5, 1e-5)
+            assert np.isfinite(found.numpy()).any()

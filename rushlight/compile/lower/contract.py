@@ -56,6 +56,10 @@ def _linear(s: Any, x: Any, w: Any, bias: Any = None) -> Any:
 
 
 def _map_dim(s: Any, x: Any, dim: int, matrix: Any) -> Any:
+    if isinstance(matrix, np.ndarray):
+        taken = (matrix != 0) | np.signbit(matrix)
+        if not taken.all():
+            return _of_taps(s, x, dim, matrix, taken)
     matrix = s.cast(s.wrap(matrix), x.dtype)
     if dim == x.ndim - 1:
         return _linear(s, x, matrix)
@@ -63,6 +67,28 @@ def _map_dim(s: Any, x: Any, dim: int, matrix: Any) -> Any:
     wide = s.reshape(x, (prod(lead), x.shape[dim], prod(tail)))
     y = s.dot("mk,akj->amj", matrix, wide)
     return s.reshape(y, (*lead, matrix.shape[0], *tail))
+
+
+def _of_taps(s: Any, x: Any, dim: int, matrix: Any, taken: Any) -> Any:
+    """`_map_dim` of a matrix with zeros: what has no part in a sum is not multiplied by them.
+
+    An infinity times 0 would be a nan in every row.
+    """
+    order = np.argsort(~taken, 1, kind="stable")[:, : max(1, int(taken.sum(1).max()))]
+    weights, used = (np.take_along_axis(a, order, 1) for a in (matrix, taken))
+    places, count = np.where(used, order, order[:, :1]), order.shape[1]
+
+    def part(of: Any) -> Any:
+        shape = (*places[:, of].shape, *(1,) * (x.ndim - dim - 1))
+        found = s.take(x, s.constant(places[:, of]), dim)
+        if not used[:, of].all():
+            kept = s.constant(used[:, of].reshape(shape))
+            found = s.where(kept, found, s.constant(0, x.dtype))
+        return found * s.cast(s.constant(weights[:, of].reshape(shape)), x.dtype)
+
+    if count > 2:
+        return s.sum(part(slice(None)), dim + 1)
+    return part(0) + part(1) if count == 2 else part(0)
 
 
 def _checked(rule: Any) -> Any:
