@@ -64,8 +64,8 @@ IN_ASSEMBLY = """\
 define void @{name}(ptr %p, i64 %k) naked {{
 entry:
   call void asm sideeffect "2:
-addq $${n}, (%rdi)
-decq %rsi
+addq $${n}, (%{first})
+decq %{second}
 jnz 2b
 retq", ""()
   unreachable
@@ -139,7 +139,11 @@ def test_functions_that_only_call_others_are_a_part_of_their_own(alone):
 
 def test_functions_in_assembly_are_the_assembly_of_their_part(alone):
     """Local labels are each function's own; `$$` is LLVM's way to write `$`."""
-    texts = "".join(IN_ASSEMBLY.format(name=name, n=n) for name, n in (("three", 3), ("five", 5)))
+    first, second = ("rcx", "rdx") if "windows" in llvm.target().triple else ("rdi", "rsi")
+    texts = "".join(
+        IN_ASSEMBLY.format(name=name, n=n, first=first, second=second)
+        for name, n in (("three", 3), ("five", 5))
+    )
     (inner,), (outer,) = parts.parted(STEP + texts + BOTH)
     assert "define void @both" in outer and "define void @three" not in outer
     assert outer.count("declare void @three(ptr, i64)") == outer.count("module asm") == 1
