@@ -1,8 +1,12 @@
-"""Numbers on their way into arrays and a tensor's data type: what torch refuses, what wraps."""
+"""Numbers on their way into arrays and a tensor's data type: what torch refuses, what wraps; and
+evaluations of half types, which NumPy widens beside a number, or rounds at each step.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -137,3 +141,33 @@ def cast_of(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
         np.copyto(y, x, casting="unsafe")
         return y
     return x.astype(kind)
+
+
+HALVES = "eE"  # float16 and bfloat16
+_np_where: Any = getattr(np.where, "_implementation", np.where)  # or it asks all operands first
+
+
+def kept(y: Any, x: Any) -> Any:
+    """y in bfloat16 where x is: NumPy widens that to meet a number."""
+    return y.astype(x.dtype) if getattr(x, "dtype", y.dtype).kind == "V" else y
+
+
+def chosen(condition: Any, a: Any, b: Any) -> Any:
+    """np.where, which gives bfloat16 where a number stands beside it."""
+    y = _np_where(condition, a, b)
+    return y if y.dtype.char != "d" else kept(y, a if type(b) is float else b)
+
+
+def wide(evaluate: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """An evaluation that takes halves as float32 and rounds once: sums of ones would else end at
+    256, or 2048."""
+
+    @functools.wraps(evaluate)
+    def evaluated(x: np.ndarray, *rest: Any) -> np.ndarray:
+        if x.dtype.char not in HALVES:
+            return evaluate(x, *rest)
+        halves = (type(one) is np.ndarray and one.dtype is x.dtype for one in rest)
+        given = [one.astype(np.float32) if half else one for one, half in zip(rest, halves)]
+        return evaluate(x.astype(np.float32), *given).astype(x.dtype)
+
+    return evaluated

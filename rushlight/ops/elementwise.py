@@ -11,6 +11,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
+from ..core.numbers import chosen, wide
 from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers, refuse_two_types
 from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
@@ -154,8 +155,7 @@ neg = elementwise("neg", eval=np.negative, refuses={"bool": _NO_BOOLS}, partials
                   lower=lambda s, x: s.neg(x), doc="-x.")  # fmt: skip
 
 where = general(
-    "where", eval=getattr(np.where, "_implementation", np.where),  # or it asks all operands first
-    arity=3, reads=CHOSEN, edges=lambda entry: (1, 2),
+    "where", eval=chosen, arity=3, reads=CHOSEN, edges=lambda entry: (1, 2),
     vjp=lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)),
     lower=lambda s, c, a, b: s.where(c, a, b),
     doc="x where the condition holds, y elsewhere (operands already of one type).",
@@ -415,11 +415,6 @@ def _conjugate(value: Any) -> Any:
     return value.conjugate() if isinstance(value, (int, float, complex)) else conj(value)
 
 
-def _kept(y: Any, x: Any) -> Any:
-    """y in bfloat16 where x is: NumPy widens that to meet a number."""
-    return y.astype(x.dtype) if x.dtype.kind == "V" else y
-
-
 def _lerp(a: Any, b: Any, w: Any) -> Any:
     if w.ndim:
         y = np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
@@ -436,7 +431,7 @@ lerp = general(
 )  # fmt: skip
 addcmul = general(
     "addcmul", arity=3, dtype="promote", reads=ADDED, refuses={"bool": "addcmul_cpu_out"},
-    eval=lambda x, a, b, value: _kept(x + (a * b if value == 1 else value * a * b), x),
+    eval=wide(lambda x, a, b, value: x + (a * b if value == 1 else value * a * b)),
     vjp=lambda g, y, x, a, b, value: (
         g, g * conj(b) * _conjugate(value), g * conj(a) * _conjugate(value),
     ),
@@ -444,7 +439,7 @@ addcmul = general(
 )  # fmt: skip
 addcdiv = general(
     "addcdiv", arity=3, dtype="promote", reads=ADDED,
-    eval=heavy("addcdiv", lambda x, a, b, value: _kept(x + value * (a / b), x), light=True),
+    eval=heavy("addcdiv", wide(lambda x, a, b, value: x + value * (a / b)), light=True),
     vjp=lambda g, y, x, a, b, value: (
         g, g * _conjugate(value) / conj(b), -g * _conjugate(value) * conj(a / (b * b)),
     ),

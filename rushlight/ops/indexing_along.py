@@ -12,7 +12,7 @@ import numpy as np
 from ..core.dtypes import LONG_CODE
 from ..core.families import general, linear
 from ..core.heavy import heavy
-from ..core.numbers import unrepeated
+from ..core.numbers import unrepeated, wide
 from .structure import reshape
 
 
@@ -99,6 +99,7 @@ def corner(source: np.ndarray, places: np.ndarray) -> np.ndarray:
     return source[tuple([slice(n) for n in places.shape])]
 
 
+@wide
 def _scatter_add(x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray) -> np.ndarray:
     y = copied(x)
     if not x.ndim or not places.ndim or not places.size:

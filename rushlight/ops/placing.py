@@ -11,7 +11,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.families import general, linear
 from ..core.heavy import LEAST, heavy
-from ..core.numbers import number
+from ..core.numbers import number, wide
 from .indexing import add_at, add_rows
 from .indexing_along import copied, corner, flat_places, gather
 from .reduce import sum as sum_of
@@ -131,6 +131,7 @@ def _index_select(x: np.ndarray, dim: int, index: np.ndarray) -> np.ndarray:
     return x.take(index, dim) if x.ndim else x.copy()
 
 
+@wide
 def _spread_rows(g: np.ndarray, shape: Shape, dim: int, index: np.ndarray) -> np.ndarray:
     if not shape:
         return g.reshape(())
@@ -153,6 +154,7 @@ spread_rows = linear(
 )  # fmt: skip
 
 
+@wide
 def _index_add(x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, alpha: Any) -> Any:
     if alpha != 1:
         times = number(alpha, x.dtype) if x.dtype.kind in "iu" and type(alpha) is int else alpha

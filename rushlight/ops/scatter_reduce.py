@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.families import general
+from ..core.numbers import wide
 from .elementwise import where
 from .indexing_along import copied, flat_places, gather, scatter_add
 from .placing import as_number, scatter_value
@@ -29,6 +30,7 @@ def _neutral(kind: np.dtype, reduce: str) -> Any:
     return -np.inf if reduce == "amax" else np.inf
 
 
+@wide
 def _combine(
     x: np.ndarray, source: np.ndarray, dim: int, places: np.ndarray, reduce: str, with_self: bool
 ) -> np.ndarray:
