@@ -8,7 +8,7 @@ import pytest
 import rushlight as rl
 from rushlight.functions import neural
 from rushlight.ops import indexing, reduce, sort
-from rushlight.ops.fused import norms, patches, pooling
+from rushlight.ops.fused import nll, norms, patches, pooling
 
 RANDOM = np.random.default_rng(5)
 
@@ -130,3 +130,58 @@ def test_bags_of_one_size_are_bags_by_offsets() -> None:
         ends = rl.arange(0, 18, 3)
         found = bag(places, table, mode=mode), bag(places.reshape(-1), table, ends, mode=mode)
         np.testing.assert_allclose(found[0].numpy(), found[1].numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [(6, 3, 4), (3, 3, 3), (2, 4, 3), (5, 5, 5)])
+@pytest.mark.parametrize("kind", ["f", "d"])
+def test_large_windows_of_few_elements_are_added_in_turn(kernel, kind, monkeypatch) -> None:
+    places = []
+    for size in ((7, 5, 7), (6, 6, 6), (6, 5, 5)):
+        for padding in ((0, 0, 0), (1, 1, 2)):
+            for stride in ((1, 1, 1), (2, 3, 2)):
+                out = tuple(
+                    (n + 2 * p - k) // s + 1 for n, k, p, s in zip(size, kernel, padding, stride)
+                )
+                places.append((size, (kernel, stride, padding, (1, 1, 1), out)))
+    given = []
+    for size, at in places:
+        if min(at[-1]) < 1:
+            continue
+        x, g = floats(2, 1, *size, kind=kind), floats(2, 1, *at[-1], kind=kind)
+        x.reshape(-1)[::7], g.reshape(-1)[::3] = -0.0, -0.0
+        minus = np.full_like(x, -0.0)
+        if pooling._inside(size, *at):  # where the long way begins with the first element
+            minus[:] = 1.0
+        x[0, 0, 1, 1, 1], x[1, 0, 2, 2, 2] = np.nan, np.inf
+        given.append((x, minus, g, size, at))
+
+    def found() -> list[bytes]:
+        return [one.tobytes() for x, minus, g, size, at in given for one in
+                (pooling._sum_pool(x, *at), pooling._sum_pool(x[:1], *at),
+                 pooling._sum_pool(minus, *at), pooling._spread_pool(g, size, *at))]  # fmt: skip
+
+    short = found()
+    assert any(pooling._sum_windows(one[0], one[-1]) is not None for one in given)
+    monkeypatch.setattr(pooling, "_sum_windows", lambda *_: None)
+    monkeypatch.setattr(pooling, "_spread_few", lambda *_: None)
+    assert short == found()
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_labels_of_places_are_found_by_flat_indices(reduction, weighted, monkeypatch) -> None:
+    x, labels = floats(3, 5, 14), RANDOM.integers(0, 5, (3, 14))
+    x[0, 1, 2], x[1, 2, 3] = np.nan, -np.inf
+    weight = floats(5).clip(0) if weighted else None
+    for ignore in (-100, 2):
+        g = floats(3, 14) if reduction == "none" else np.array(0.7, "f")
+
+        def found(g=g, ignore=ignore) -> list[bytes]:
+            one = nll._nll(x, labels, weight, ignore, reduction)
+            back = nll._nll_back(g, labels, weight, x.shape, ignore, reduction)
+            return [one.tobytes(), back.tobytes()]
+
+        short = found()
+        with monkeypatch.context() as patch:
+            patch.setattr(nll, "_flat", lambda *_: None)
+            assert short == found()

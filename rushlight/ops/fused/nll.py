@@ -6,6 +6,7 @@ Labels are int64 operands without a gradient. Scores have shape (rows, classes) 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,21 @@ def _checked(labels: np.ndarray, classes: int, ignore: int) -> tuple[np.ndarray,
     return np.where(counts, labels, 0), counts
 
 
+@lru_cache(64)
+def _first_places(rows: int, classes: int, places: int) -> np.ndarray:
+    """Where the scores of the first class stand, of all places."""
+    found = (np.arange(rows) * (classes * places))[:, None] + np.arange(places)
+    found.flags.writeable = False
+    return found
+
+
 def _flat(x: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-    """Where the scores at the labels stand in the memory of a matrix; None if x is none."""
-    if x.ndim != 2 or not x.size or not x.flags.c_contiguous:
+    """Where the scores at the labels stand in memory; None if x does not lie in its order."""
+    if not x.size or not x.flags.c_contiguous:
         return None
+    if x.ndim == 3:
+        first = _first_places if labels.size <= LEAST else _first_places.__wrapped__
+        return labels * x.shape[2] + first(*x.shape)
     rows, classes = x.shape
     starts = row_starts if rows <= LEAST else row_starts.__wrapped__
     return starts(rows, classes) + labels
@@ -72,7 +84,7 @@ def _key(labels: np.ndarray) -> Any:
 def _factors(labels: np.ndarray, counts: Any, weight: Any, like: np.ndarray) -> Any:
     """The weight of each row: one number for all where possible."""
     if weight is not None:
-        found = weight[labels]
+        found = weight.take(labels)
         return found if counts is None else found * counts
     return None if counts is None else counts.astype(like.dtype)
 
@@ -83,7 +95,9 @@ def _total(factors: Any, labels: np.ndarray) -> Any:
 
 def _reduced(rows: np.ndarray, factors: Any, labels: np.ndarray, reduction: str) -> Any:
     if factors is not None:
-        rows = np.where(factors == 0, 0, rows * factors)
+        rows = rows * factors
+        if not factors.all():
+            rows = np.where(factors == 0, 0, rows)
     if reduction == "none":
         return rows
     few = rows.ndim == 1 and 0 < rows.size <= FEW
@@ -181,7 +195,7 @@ def _loss_and_softmax(
     wide: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str
 ) -> Any:
     labels, counts = _checked(labels, wide.shape[1], ignore)
-    flat = _flat(wide, labels) if wide.size < LEAST else None
+    flat = _flat(wide, labels) if wide.ndim == 2 and wide.size < LEAST else None
     rows, p = _rows_by_key(wide, labels) if flat is None else _rows_of_few(wide, flat)
     loss = _reduced(rows, _factors(labels, counts, weight, rows), labels, reduction)
     if p.size >= LEAST and able():  # as a program lays it out

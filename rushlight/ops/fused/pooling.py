@@ -315,14 +315,30 @@ def _sum_tiles(x: np.ndarray, kernel: Sizes, out: Sizes) -> np.ndarray:
 _NEAR = 16  # elements in a window up to which they are added in turn
 
 
+def _sum_windows(x: np.ndarray, at: Any) -> np.ndarray | None:
+    """The sums of large windows of few elements, added in turn as below; None for more of them."""
+    found = _windows(x, at, 0)
+    if found is None:
+        return None
+    places, shape = found
+    if places.shape[1] > 1:
+        return np.add.reduce(places, 0).reshape(shape)
+    # of one window alone NumPy would add the elements by eights; and sums begin at 0.0
+    return (np.add.accumulate(places, 0)[-1] + x.dtype.type(0.0)).reshape(shape)
+
+
 def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     kernel, stride, padding, dilation, out = at
-    found = _windows(x, at, 0) if prod(kernel) <= _NEAR else None
+    near = prod(kernel) <= _NEAR
+    found = _windows(x, at, 0) if near else None
     if found is not None:
         return np.add.reduce(found[0], 0).reshape(found[1])
     few = 0 < x.size < LEAST and x.dtype.char in "fd" and x.flags.c_contiguous
     if few and _tiled(x.shape[2:], *at):
         return _sum_tiles(x, kernel, out)
+    summed = _sum_windows(x, at) if few and not near else None
+    if summed is not None:
+        return summed
     if _inside(x.shape[2:], *at):
         parts = _parts(x, at, 0)
         first, second = next(parts), next(parts, None)
@@ -337,9 +353,29 @@ def _sum_pool(x: np.ndarray, *at: Any) -> np.ndarray:
     return y
 
 
+_LOW = 128  # windows up to which one addition at places is sooner than a call for each place
+
+
+def _spread_few(g: np.ndarray, shape: Sizes, at: Any) -> np.ndarray | None:
+    """The gradients of few windows, added to their elements in turn as below; None for more."""
+    found = _table(shape, *at)
+    if found is None:
+        return None
+    by_place, beyond = found[0], found[3]
+    dx = np.zeros(prod(shape) + beyond, g.dtype)
+    given = np.broadcast_to(g.reshape(-1), by_place.shape).reshape(-1)
+    np.add.at(dx, by_place.reshape(-1), given)
+    return (dx[:-1].copy() if beyond else dx).reshape(shape)
+
+
 def _spread_pool(g: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
+    shape = (*g.shape[:2], *size)
+    few = 0 < g.size <= _LOW and prod(shape) <= FEW
+    found = _spread_few(g, shape, at) if few else None
+    if found is not None:
+        return found
     apart, clips = _clips(size, *at)
-    dx = np.zeros((*g.shape[:2], *size), g.dtype)
+    dx = np.zeros(shape, g.dtype)
     for met, used in clips:
         if apart:
             dx[met] = g[used]
