@@ -492,4 +492,6 @@ def _warn_of_resizing(before: tuple[int, ...], after: tuple[int, ...]) -> None:
 
 def not_implemented(name: str, kind: dtypes.dtype) -> BaseException:
     """torch's error for an op without a kernel for a data type."""
-    return fail(NotImplementedError, f"\"{name}\" not implemented for '{scalar_type_name(kind)}'")
+    text = f"\"{name}\" not implemented for '{scalar_type_name(kind)}'"
+    whole = kind.category == dtypes.INTEGER
+    return fail(NotImplementedError, text, *([f"x.float() converts from {kind}"] if whole else []))

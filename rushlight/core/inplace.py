@@ -438,9 +438,11 @@ def _refused(error: BaseException, function: Any, target: Tensor, others: Any) -
 
 
 def _not_castable(kind: dtypes.dtype, wanted: dtypes.dtype) -> BaseException:
-    return RuntimeError(
+    return fail(
+        RuntimeError,
         f"result type {scalar_type_name(kind)} can't be cast to the desired output type"
-        f" {scalar_type_name(wanted)}"
+        f" {scalar_type_name(wanted)}",
+        f"what is written to stays {wanted}: write x = x / y for x /= y, or convert it before",
     )
 
 

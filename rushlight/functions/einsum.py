@@ -220,6 +220,7 @@ def _check_sizes(operands: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) 
                         ShapeError,
                         f"einsum(): subscript {LETTERS[name]} has size {size} for operand {place}"
                         f" which does not broadcast with previously seen size {before}",
+                        f"the shapes are {', '.join(str(one._array.shape) for one in operands)}",
                     )
                 raise fail(
                     ShapeError,

@@ -188,7 +188,12 @@ def _from_tensors(data: Any) -> tuple[Any, dtypes.dtype]:
             return [number(one) for one in part]
         if isinstance(part, Tensor):
             if part._array.size != 1:
-                raise ValueError("only one element tensors can be converted to Python scalars")
+                raise fail(
+                    ValueError,
+                    "only one element tensors can be converted to Python scalars",
+                    f"a tensor of shape {part._array.shape} is in the list: torch.stack(list) joins"
+                    " tensors of one shape",
+                )
             kind, value = part.dtype, part._array.reshape(-1)[0]
         else:
             kind, value = dtypes.of_python(type(part), DEFAULTS.dtype), part
@@ -377,7 +382,12 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     tensor([5, 1, 2])
     """
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+        listed = isinstance(ndarray, (list, tuple))
+        raise fail(
+            TypeError,
+            f"expected np.ndarray (got {type(ndarray).__name__})",
+            *(["a list becomes a tensor by torch.tensor(list)"] if listed else []),
+        )
     if ndarray.dtype == object:
         raise _object_array(ndarray)
     dtypes.of(ndarray)

@@ -183,13 +183,20 @@ def index_array(part: Any) -> np.ndarray:
             warnings.warn(_BYTES, UserWarning, stacklevel=4)
         return array.astype(bool)
     if not isinstance(part, (Tensor, list, tuple, range, np.ndarray, bool, np.bool_)):
-        raise IndexError(
+        raise fail(
+            IndexError,
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are"
-            f" valid indices (got {type(part).__name__})"
-        )
+            f" valid indices (got {type(part).__name__})",
+            *(["a place is a whole number: int(i), or // where it was divided"]
+              if isinstance(part, float) else []),
+        )  # fmt: skip
     short = isinstance(part, Tensor) and array.ndim and array.itemsize < 4
     if array.dtype.kind not in "iub" or (short and array.dtype.kind != "b"):
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+        raise fail(
+            IndexError,
+            "tensors used as indices must be long, int, byte or bool tensors",
+            f"the index is {dtypes.of(array)!r}: places by index.long(), a mask by index.bool()",
+        )
     return array
 
 
@@ -217,7 +224,11 @@ def _checked(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         if not shape and len(parts) == 1 and isinstance(parts[0], int):
             raise _indexed_number(parts[0])
-        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+        raise fail(
+            IndexError,
+            f"too many indices for tensor of dimension {len(shape)}",
+            f"{used} dimensions are indexed; the shape is {shape}",
+        )
     filled: list[Any] = []
     for part in parts:
         if part is Ellipsis:

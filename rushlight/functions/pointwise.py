@@ -15,7 +15,7 @@ from ..core.dispatch import (
     wrap_array,
     write_out,
 )
-from ..core.errors import DTypeError, warn_once
+from ..core.errors import DTypeError, fail, warn_once
 from ..core.numbers import held
 from ..core.operands import refuse_bools
 from ..core.random_places import c_name
@@ -351,9 +351,11 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     if not isinstance(condition, Tensor):
         raise combination("where", (condition, input, other), {})
     if condition._array.dtype.kind not in "b" and condition.dtype is not dtypes.uint8:
-        raise RuntimeError(
+        raise fail(
+            RuntimeError,
             "where expected condition to be a boolean tensor, but got a tensor with dtype"
-            f" {_title(condition.dtype)}"
+            f" {_title(condition.dtype)}",
+            "compare first, as in x > 0, or use condition.bool()",
         )
     a, b = input, other
     if not _alike(a, b):

@@ -104,7 +104,12 @@ def _expect_batches(input: Tensor, mat2: Tensor) -> None:
 
 def _expect_vectors(a: Tensor, b: Tensor) -> None:
     if a._array.ndim != 1 or b._array.ndim != 1:
-        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+        raise fail(
+            RuntimeError,
+            f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors",
+            f"the shapes are {a._array.shape} and {b._array.shape}; a @ b multiplies matrices,"
+            " (a * b).sum() all elements",
+        )
     if a.dtype is not b.dtype:
         kinds = f"{scalar_type_name(a.dtype)} and {scalar_type_name(b.dtype)}"
         raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {kinds}")

@@ -6,6 +6,8 @@ import sys
 from collections import namedtuple
 from typing import Any
 
+from ..core.errors import fail
+
 __all__ = [
     "RETURN_TYPES", "named_result",
 ]  # fmt: skip
@@ -34,12 +36,19 @@ def named_result(name: str, fields: tuple[str, ...]) -> Any:
             values = tuple(values[0])  # users make one of a sequence, as of torch's
         return base.__new__(cls, *values, **named)
 
+    def __getattr__(self: Any, wanted: str) -> Any:
+        raise fail(
+            AttributeError,
+            f"'torch.return_types.{name}' object has no attribute '{wanted}'",
+            f"it holds {count} tensors, of which to take one: .{', .'.join(fields)}",
+        )
+
     count = len(fields)
     kind = type(name, (base,), {
         "__doc__": f"What `torch.{name.replace('linalg_', 'linalg.')}` returns: the fields"
                    f" {', '.join(fields)}.",
-        "__new__": __new__, "__repr__": __repr__, "__slots__": (), "n_fields": count,
-        "n_sequence_fields": count, "n_unnamed_fields": 0,
+        "__new__": __new__, "__repr__": __repr__, "__getattr__": __getattr__, "__slots__": (),
+        "n_fields": count, "n_sequence_fields": count, "n_unnamed_fields": 0,
     })  # fmt: skip
     # The package's name of the hour: "torch" under the alias.
     kind.__module__ = f"{sys.modules[_PACKAGE].__name__}.return_types"

@@ -52,7 +52,11 @@ def _differ(x: Tensor, other: Tensor) -> bool:
 
 def _long(name: str, index: Tensor) -> None:
     if index._array.dtype.char not in "liq":
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+        raise fail(
+            RuntimeError,
+            f"{name}(): Expected dtype int32/int64 for index",
+            f"the index is {index.dtype}: use index.long()",
+        )
 
 
 @lru_cache(256)

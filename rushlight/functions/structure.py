@@ -330,8 +330,10 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 def _checked_list(tensors: Any, name: str) -> Sequence[Tensor]:
     if isinstance(tensors, Tensor):
-        raise TypeError(
-            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
+        raise fail(
+            TypeError,
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
+            f"the tensors stand in a list: {name}([a, b])",
         )
     tensors = list(tensors)
     for x in tensors:

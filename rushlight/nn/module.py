@@ -212,7 +212,12 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
         Linear(in_features=2, out_features=3, bias=True)
         """
         if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{typename(module)} is not a Module subclass")
+            many = isinstance(module, (list, tuple))
+            raise fail(
+                TypeError,
+                f"{typename(module)} is not a Module subclass",
+                *(["with a star for a list of layers: nn.Sequential(*layers)"] if many else []),
+            )
         self._check_name("module", name, self._modules)
         self._modules[name] = passed_through(_global_module_registration_hooks, self, name, module)
 
@@ -265,9 +270,12 @@ class Module(WalkMixin, HookMixin, StateMixin, MoveMixin, PathMixin):
             self.register_parameter(name, value)
         elif params is not None and name in params:
             if value is not None:
-                raise TypeError(
+                raise fail(
+                    TypeError,
                     f"cannot assign '{typename(value)}' as parameter '{name}' "
-                    "(torch.nn.Parameter or None expected)"
+                    "(torch.nn.Parameter or None expected)",
+                    "wrap it: nn.Parameter(tensor), or put its numbers into the parameter that is"
+                    f" there: with torch.no_grad(): module.{name}.copy_(tensor)",
                 )
             self.register_parameter(name, value)
         else:

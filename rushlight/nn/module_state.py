@@ -157,11 +157,10 @@ class StateMixin:
         <All keys matched successfully>
         """
         if not isinstance(state_dict, Mapping):
-            path = isinstance(state_dict, (str, PathLike))
             raise fail(
                 TypeError,
                 f"Expected state_dict to be dict-like, got {type(state_dict)}.",
-                *(["a path is read first: load_state_dict(torch.load(path))"] if path else []),
+                *_instead_of_a_state(state_dict),
             )
         missing: list[str] = []
         unexpected: list[str] = []
@@ -321,6 +320,15 @@ def _load_tree(
                 "return new values, if incompatible_keys need to be modified, it should be done "
                 "inplace."
             )
+
+
+def _instead_of_a_state(given: Any) -> list[str]:
+    """A note for what stands where a state should, if it is one of the usual mistakes."""
+    if isinstance(given, (str, PathLike)):
+        return ["a path is read first: load_state_dict(torch.load(path))"]
+    if isinstance(given, StateMixin):
+        return ["a module's state is module.state_dict()"]
+    return []
 
 
 def _nearest_names(missing: list[str], unexpected: list[str], state: Mapping) -> list[str]:

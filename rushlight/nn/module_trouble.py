@@ -63,6 +63,7 @@ _CALLED = {
 _INTO_TENSORS = {
     "ndarray": "torch.from_numpy(x), and .float() where it holds float64",
     "list": "torch.tensor(x)",
+    "tuple": "a recurrent layer gives (output, state), as attention does: output, _ = layer(x)",
 }
 _ARGUMENTS = {"Embedding": ("indices",), "Bilinear": ("input1", "input2")}
 

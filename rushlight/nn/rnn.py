@@ -397,10 +397,15 @@ class LSTM(RNNBase):
 
     def _check_state_dims(self, input: Any, hx: Any) -> None:
         wanted, kind = (3, "batched") if input.dim() == 3 else (2, "unbatched")
-        if hx[0].dim() != wanted or hx[1].dim() != wanted:
+        try:
+            dims = hx[0].dim(), hx[1].dim()
+        except IndexError as error:  # of a tensor with one layer's state
+            error.add_note("the state of an LSTM is a pair: (h, c)")
+            raise
+        if dims != (wanted, wanted):
             raise RuntimeError(
                 f"For {kind} {wanted}-D input, hx and cx should also be {wanted}-D but got "
-                f"({hx[0].dim()}-D, {hx[1].dim()}-D) tensors"
+                f"({dims[0]}-D, {dims[1]}-D) tensors"
             )
 
     def _initial(self, input: Any, batch_sizes: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import fail
 from ..core.state import SMALL
 from ..core.tape import mark_written
 from .checks import check_fused, check_least, check_lr, negative
@@ -56,7 +57,11 @@ class SGD(Elementwise):
         check_least("momentum", momentum, negative)
         check_least("weight_decay", weight_decay, negative)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise fail(
+                ValueError,
+                "Nesterov momentum requires a momentum and zero dampening",
+                f"momentum is {momentum}, dampening {dampening}",
+            )
         defaults = {
             "lr": lr,
             "momentum": momentum,

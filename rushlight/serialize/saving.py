@@ -8,6 +8,7 @@ import pickle
 import sys
 from typing import Any
 
+from ..core.errors import fail
 from ..core.state import STATE
 from . import archive, options, safetensors
 from .atomic import replacing
@@ -49,8 +50,10 @@ def save(
         safetensors.save_file(obj, f)  # pyright: ignore[reportArgumentType]  # a path
         return
     if not is_path and not hasattr(f, "write"):
-        raise AttributeError(
-            "expected 'f' to be string, path, or a file object with a 'write' attribute"
+        raise fail(
+            AttributeError,
+            "expected 'f' to be string, path, or a file-like object with a 'write' attribute",
+            *(["the path stands second: torch.save(object, path)"] if isinstance(obj, str) else []),
         )
     parts = _parts(obj)
     target = replacing(f, archive.written_size(parts)) if is_path else contextlib.nullcontext(f)

@@ -31,8 +31,10 @@ def _check_weight(weight: Any, classes: int) -> None:
 
 def _batch_misfit(input: Tensor, target: Tensor) -> BaseException:
     rows = target.shape[0] if target.ndim else 0
-    error = ValueError(
-        f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({rows})."
+    error = fail(
+        ValueError,
+        f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({rows}).",
+        f"the scores have shape {tuple(input.shape)}, the labels {tuple(target.shape)}",
     )
     if input.ndim == 2 and target.shape == (1, input.shape[0]):
         error.add_note("a row of labels: use target.squeeze(0)")

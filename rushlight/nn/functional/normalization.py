@@ -8,6 +8,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.errors import fail
 from ...functions import neural as n
 
 __all__ = [
@@ -22,7 +23,12 @@ def _check_channels(channels: int, **named: Any) -> None:
     """torch's error for parameters of another size."""
     for name, x in named.items():
         if x is not None and x._array.size != channels:
-            raise RuntimeError(f"{name} should contain {channels} elements not {x.numel()}")
+            raise fail(
+                RuntimeError,
+                f"{name} should contain {channels} elements not {x.numel()}",
+                f"the input has {channels} channels, in its second dimension; the layer was made"
+                f" for {x.numel()}",
+            )
 
 
 def _fits_channels(input: Tensor, shape: tuple[int, ...], *params: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.errors import fail
 from ...functions import neural as n
 
 __all__ = [
@@ -108,7 +109,11 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             [0, 0, 1]])
     """
     if tensor.dtype is not rl.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+        raise fail(
+            RuntimeError,
+            "one_hot is only applicable to index tensor of type LongTensor.",
+            f"the labels are {tensor.dtype}: use labels.long()",
+        )
     if tensor._array.size == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")

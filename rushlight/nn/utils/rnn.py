@@ -238,6 +238,14 @@ def pad_sequence(
         raise RuntimeError(
             f"Expected padding_side to be one of left or right, but got {padding_side}."
         )
+    strange = [place for place, one in enumerate(sequences) if not isinstance(one, rl.Tensor)]
+    if strange:
+        kind = type(sequences[strange[0]]).__name__
+        raise fail(
+            TypeError,
+            f"expected Tensor as element {strange[0]} in argument 0, but got {kind}",
+            "each sequence becomes a tensor by torch.tensor(sequence)",
+        )
     longest = max(sequence.shape[0] for sequence in sequences)
     _check_rest(sequences)
     padded = []

@@ -40,7 +40,11 @@ ORDER_WARNING = (
 def check_optimizer(optimizer: Any) -> None:
     """Refuse what is not an optimiser, with torch's words."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise fail(
+            TypeError,
+            f"{type(optimizer).__name__} is not an Optimizer",
+            "a schedule's first argument is the optimizer whose learning rate it sets",
+        )
 
 
 def repeated(step: Callable[..., None]) -> Callable[..., None]:

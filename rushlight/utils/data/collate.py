@@ -93,7 +93,11 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
         return _like_mapping(sample, columns)
     if isinstance(sample, Sequence):
         return _collate_sequence(batch, sample, collate_fn_map)
-    raise TypeError(default_collate_err_msg_format.format(type(sample)))
+    repair = (
+        "does __getitem__ return its sample?" if sample is None
+        else "turn it into a tensor in __getitem__, or give DataLoader a collate_fn"
+    )  # fmt: skip
+    raise fail(TypeError, default_collate_err_msg_format.format(type(sample)), repair)
 
 
 def _collate_sequence(batch: Any, sample: Sequence, collate_fn_map: CollateMap | None) -> Any:
