@@ -88,7 +88,9 @@ FUNCTIONS = {
     ),
     "protocol": "detach",
     "quantization": "fake_quantize_per_channel_affine fake_quantize_per_tensor_affine",
-    "reduction": "all amax amin any argmax argmin max mean min named_result sum",
+    "reduction": (
+        "_is_all_true _is_any_true all amax amin any argmax argmin max mean min named_result sum"
+    ),
     "scanning": (
         "cummax cummin cumprod cumsum cumulative_trapezoid diff logcumsumexp prod trapezoid trapz"
     ),

@@ -115,6 +115,14 @@ def some(mask: Any) -> bool:
     return STATE.tracer is not None or getattr(array, "absent", False) or bool(array.any())
 
 
+def together(x: Tensor) -> Tensor:
+    """The numbers of all samples of all batches, and of no level."""
+    array = x._array
+    while isinstance(array, Value) and not array.absent:
+        array = array.core()._array
+    return wrap(array)
+
+
 def unfollowed(x: Any) -> bool:
     """Whether nobody follows the derivatives of a rule's operand: an array, or a batch of one."""
     while x is not None:

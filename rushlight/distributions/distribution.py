@@ -8,6 +8,7 @@ from typing import Any
 import rushlight as rl
 
 from ..core.state import STATE
+from ..core.values import together
 from . import constraints
 from .utils import lazy_property
 
@@ -15,8 +16,8 @@ __all__ = ["Distribution"]
 
 
 def _everywhere(valid: Any) -> bool:
-    """Whether it is true everywhere; compiled programs ask it of the values of every call."""
-    tracer = STATE.tracer
+    """Whether it is true everywhere, in all samples of a `vmap`; programs ask it of every call."""
+    tracer, valid = STATE.tracer, together(valid)
     return bool(valid.all()) if tracer is None else tracer.holds(valid._array)
 
 

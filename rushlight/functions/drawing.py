@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.batched_draws import DEFAULT, drawing_for_batch
+from ..autograd.batched_draws import DEFAULT, drawing_for_batch, target
 from ..autograd.levels import STACK
 from ..core import dtypes, elsewhere
 from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
@@ -259,8 +259,9 @@ def _draw_like(name: str, method: str, args: tuple[Any, ...], input: Any, dtype:
     a, kind = input._array, None if dtype is None else dtype.numpy
     if elsewhere.absent(where[0] or input.device, where[1]):
         return elsewhere.alike(input, kind, requires_grad)
-    target = np.empty(a.shape, kind or a.dtype) if is_value(input) else dense_like(a, kind)
-    result = wrap(getattr(engine_of(generator), method)(None, None, *args, out=target))
+    engine = engine_of(generator)
+    out = target(a, engine, kind) if is_value(input) else dense_like(a, kind)
+    result = wrap(getattr(engine, method)(None, None, *args, out=out))
     if requires_grad:
         make_leaf(result)
     return kin(result, input)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.batched_draws import filler
+from ..autograd.batched_draws import filler, target
 from ..core import inplace
 from ..core.errors import fail
 from ..core.tape import mark_quietly, mark_written
@@ -24,8 +24,8 @@ def _fill(self: Tensor, op: Any, method: str, args: tuple[Any, ...], generator: 
     if inplace.is_value(self):  # inside a transform
         if self._array.absent:
             return self
-        a = np.empty(self._array.shape, self._array.dtype)
-        drawn = getattr(engine_of(generator), method)(None, None, *args, out=a)
+        engine = engine_of(generator)
+        drawn = getattr(engine, method)(None, None, *args, out=target(self._array, engine))
         return inplace.store(self, op(self, drawn))
     a = inplace.memory(self)
     inplace.refuse_shared_places(a)
@@ -154,7 +154,8 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         return _fill(self, noise.bernoulli_noise, "bernoulli", (float(p),), generator)
     inplace.refuse_leaf(self)
     if inplace.is_value(self):  # inside a transform
-        drawn = engine_of(generator).bernoulli_like(expand(p, self._array.shape)._array, None)
+        engine, limits = engine_of(generator), expand(p, self._array.shape)._array
+        drawn = engine.bernoulli_like(limits, None, out=target(self._array, engine))
         return inplace.store(self, noise.bernoulli_noise(self, drawn))
     a = inplace.memory(self)
     inplace.refuse_shared_places(a)

@@ -15,13 +15,14 @@ from .drawing import engine_of
 __all__ = ["_dirichlet_grad", "_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad"]
 
 
-def _floats(name: str, kernel: str, x: Any) -> np.ndarray:
+def _floats(name: str, kernel: str, x: Any) -> Any:
     if not isinstance(x, Tensor):
         raise misfit(name, "input", 1, "Tensor", x)
     if x._array.dtype.kind != "f":
         kind = scalar_type_name(x.dtype)
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{kind}'")
-    return np.ascontiguousarray(x._array).reshape(x._array.shape)
+    a = x._array
+    return np.ascontiguousarray(a).reshape(a.shape) if type(a) is np.ndarray else a
 
 
 def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:

@@ -11,6 +11,7 @@ from ..core.dispatch import named, scalar_type_name, write_out
 from ..core.errors import fail
 from ..core.shapes import dimension, dimensions
 from ..core.tensor import Tensor
+from ..core.values import together
 from ..ops import elementwise as e
 from ..ops import reduce as r
 from ..ops import structure as s
@@ -19,6 +20,7 @@ from .arguments import combination
 from .results import named_result
 
 __all__ = [
+    "_is_all_true", "_is_any_true",
     "all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "named_result", "sum",
 ]  # fmt: skip
 
@@ -306,6 +308,26 @@ def all(
     tensor(False)
     """
     return _logical(r.all, input, *pick(dim, axis, keepdim, keepdims), out)
+
+
+def _is_all_true(input: Tensor) -> Tensor:
+    """Whether every element of a bool tensor is true, under `vmap` in all samples together.
+
+    >>> import rushlight as torch
+    >>> torch.vmap(lambda x: torch._is_all_true(x > 1))(torch.tensor([1.0, 2.0]))
+    tensor([False, False])
+    """
+    return all(together(input))
+
+
+def _is_any_true(input: Tensor) -> Tensor:
+    """Whether some element of a bool tensor is true, under `vmap` in any sample.
+
+    >>> import rushlight as torch
+    >>> torch.vmap(lambda x: torch._is_any_true(x > 1))(torch.tensor([1.0, 2.0]))
+    tensor([True, True])
+    """
+    return any(together(input))
 
 
 def any(
