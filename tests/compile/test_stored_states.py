@@ -239,3 +239,54 @@ def test_flags_that_a_call_sets() -> None:
             assert [len(x.programs) for x in steps] == [2, 1, 6, 2]
             assert not steps[0].reasons and not steps[1].reasons
     assert runs[0] == runs[1]
+
+
+class Keeping:
+    """A layer that keeps what it gave, as its parts do: the last of them the same tensor."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+        self.out: Any = None
+
+    def __call__(self, x: Any) -> Any:
+        for part in self.parts:
+            x = part(x)
+        self.out = x if self.parts else x.tanh()
+        return self.out
+
+
+READ: dict[str, Any] = {
+    "nothing": lambda net, x: 0,
+    "whether it is one": lambda net, x: float(net.out is net.parts[-1].out),
+    "the outer": lambda net, x: net.out.detach().sum(),
+    "both": lambda net, x: (net.out - 2 * net.parts[-1].out).detach().sum(),
+}
+
+
+@pytest.mark.parametrize("what", READ)
+def test_one_tensor_kept_in_two_places(what: str) -> None:
+    """It stayed eager, though where nothing is read of the old one its places do not count."""
+    w = torch.randn(3, 3, requires_grad=True)
+
+    def step(net: Any, x: Any) -> Any:
+        before = READ[what](net, x)
+        loss = net(x @ w).square().sum()
+        loss.backward()
+        return loss.detach() + before
+
+    compiled, nets = torch.compile(step), [Keeping(Keeping(), Keeping()) for _ in range(2)]
+    for net in nets:
+        net(torch.ones(2, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for k in range(6):
+            x, found = torch.randn(2, 3), []
+            for net, function in zip(nets, (compiled, step)):
+                w.grad = None
+                found.append((function(net, x), w.grad, net.out, net.parts[0].out))
+                assert net.out is net.parts[-1].out
+            assert all(torch.allclose(one, two) for one, two in zip(*found))
+            if k == 3:
+                for net in nets:
+                    net.out = torch.ones(2, 3)
+    assert compiled.programs or what in ("the outer", "both")

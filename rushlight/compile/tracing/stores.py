@@ -142,7 +142,8 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
     parts = [part for store in stores if store.replaces for part in _parts(store)]
     held = Counter([id(part.value) for part in parts])
     for store in stores:
-        elsewhere = whole[id(store.old)] > 1 or id(store.old) in tracer.exchanges
+        elsewhere = whole[id(store.old)] > 1 and not _is_unread(tracer, store.old)
+        elsewhere = elsewhere or id(store.old) in tracer.exchanges
         if elsewhere or not _new(tracer, store) or id(store.table) in held:
             return store.path
         if store.replaces and not _reads(tracer, store, reach, held):
@@ -151,6 +152,17 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
             return store.path
     tracer.replaced.update(held)
     return None
+
+
+def _is_unread(tracer: Any, old: Any) -> bool:
+    """Whether a tensor makes way of which the call took nothing, so that its places do not count.
+
+    Two layers that keep one activation, the outer one as what the last of its parts gave.
+    """
+    if type(old) is not Tensor:
+        return False
+    read = any(x.kind == "tensor" and x.tensor is old for x in tracer.sources)
+    return not read and all(x[0] is not old for x in tracer.gradients.values())
 
 
 def _made_anew(tracer: Any, stores: list[Store], reach: Any) -> list[Store]:
