@@ -6,6 +6,7 @@ register other array classes in ARRAYS and other value classes in WRAPPERS.
 
 from __future__ import annotations
 
+import importlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -454,11 +455,8 @@ def write_out(result: Any, out: Any) -> Any:
     if isinstance(result, tuple):
         targets = tuple(write_out(one, into) for one, into in zip(result, out))
         return type(result)(*targets) if hasattr(result, "_fields") else targets
-    if result._entry is not None or out._entry is not None:
-        raise RuntimeError(
-            "out=...: functions with out=... arguments don't support automatic differentiation,"
-            " but one of the arguments requires grad."
-        )
+    if result._entry is not None or out._entry is not None or result.dtype is not out.dtype:
+        importlib.import_module(f"{__package__}.outputs").refuse_out(result, out)
     if not dtypes.can_cast(result.dtype, out.dtype):
         raise RuntimeError(
             f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"

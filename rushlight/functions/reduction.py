@@ -82,6 +82,8 @@ def sum(
     if dim is None and axis is None and dtype is None and out is None and not keepdim:
         return r.sum(input, None, bool(keepdims))
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
+    if out is not None:  # which says the type, as in torch
+        dtype = dtype or out.dtype
     if dtype is not None:
         input = s.cast(input, dtype)
     dims = dims_of(dim, input._array.ndim)

@@ -46,6 +46,8 @@ def cumsum(
     >>> torch.cumsum(torch.tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
     """
+    if out is not None:  # which says the type, as in torch
+        dtype = dtype or out.dtype
     input = _typed(input, dtype)
     if dtype is not None:
         refuse(input, "bool", "cumsum_out_cpu")
@@ -66,6 +68,8 @@ def cumprod(
     >>> torch.cumprod(torch.tensor([1, 2, 3]), 0)
     tensor([1, 2, 6])
     """
+    if out is not None:  # which says the type, as in torch
+        dtype = dtype or out.dtype
     input = _typed(input, dtype)
     if dtype is not None:
         refuse(input, "bool", "cumprod_out_cpu")
@@ -88,6 +92,8 @@ def prod(
     tensor([ 2., 12.])
     """
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
+    if out is not None:
+        dtype = dtype or out.dtype
     input = _typed(input, dtype)
     place = None if dim is None else dimension(dim, input._array.ndim)
     if not input._array.ndim and place is not None:
