@@ -98,8 +98,11 @@ def _as_is(fast: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _recurrent(fast: Any, args: Any, kwargs: Any) -> Any:
-    """torch's LSTM and RNN are one op on the list; its GRU is made of others."""
-    return None if "GRU" in args else fast
+    """torch's LSTM of whole sequences is one op on the list; other layers are made of others."""
+    mode, _, sizes, _, weights, biased, layers, *_, bidirectional = args
+    ways = layers * (2 if bidirectional else 1)
+    one = mode == "LSTM" and sizes is None and len(weights) == ways * (4 if biased else 2)
+    return fast if one else None
 
 
 def _widest(fast: Any, args: Any, kwargs: Any) -> Any:

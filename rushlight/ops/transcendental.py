@@ -13,11 +13,21 @@ from ..core.families import elementwise
 from ..core.heavy import heavy
 from ..core.primitive import bake_elementwise
 from ..core.tape import OUTPUT
+from .fused.kernels import half, widened
 from .fused.rounds import PIECE, rectified
 
 PRINTED = 1000  # elements that `repr` shows in full
 _SINGLE, _DOUBLE = np.dtype("f"), np.dtype("d")  # a letter NumPy looks up at each call
 _ONE = np.ones((), _DOUBLE)  # as an array, which operations take sooner than a Python number
+
+
+def in_float32(evaluate: Any) -> Any:
+    """A function of several passes, whose result is rounded once if x has 16 bits."""
+
+    def widely(x: Any) -> Any:
+        return evaluate(widened(x)).astype(x.dtype) if half(x) else evaluate(x)
+
+    return widely
 
 
 def rounded(ufunc: Any, name: str | None = None) -> Any:
@@ -90,7 +100,7 @@ log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x)
                node="Log1PBackward0")  # fmt: skip
 sqrt = smooth("sqrt", np.sqrt, lambda y, x: 0.5 / y, "y", doc="The square root.  dy/dx = 1/(2y).")
 rsqrt = smooth(
-    "rsqrt", heavy("rsqrt", lambda x: np.reciprocal(np.sqrt(x)), light=True),
+    "rsqrt", heavy("rsqrt", in_float32(lambda x: np.reciprocal(np.sqrt(x))), light=True),
     lambda y, x: -0.5 * y * y * y, "y",
     doc="1 / sqrt(x).",
 )  # fmt: skip
@@ -149,7 +159,7 @@ def _sigmoid_by_tanh(x: np.ndarray) -> np.ndarray:
     return y
 
 
-_large_sigmoid = heavy("sigmoid", _sigmoid_by_tanh, light=True)
+_large_sigmoid = heavy("sigmoid", in_float32(_sigmoid_by_tanh), light=True)
 sigmoid = smooth(
     "sigmoid", _sigmoid, lambda y, x: y * (1 - y), "y", doc="1 / (1 + e^-x).  dy/dx = y (1 - y).",
     pull=heavy_pull("sigmoid", lambda y, x: y * (1 - y)),

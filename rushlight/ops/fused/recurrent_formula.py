@@ -1,7 +1,8 @@
 """Recurrent layers written with ordinary ops: what runs when a layer's gradient is itself recorded.
 
 The gradient is the kernel's (recurrent.py), step by step, over a forward pass made again; every
-part is an op, so derivatives of any order follow. `unrolled` also serves complex numbers.
+part is an op, so derivatives of any order follow. `unrolled` also serves complex numbers, and
+types of 16 bits, whose numbers are rounded after each op as torch rounds them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..contract import linear, matmul
+from ...core.dtypes import bfloat16, float32
+from ..contract import linear, linear_bias, matmul
 from ..reduce import sum as sum_of
-from ..structure import join, narrow, reshape, transpose, unsqueeze
+from ..structure import cast, join, narrow, reshape, transpose, unsqueeze
 from ..transcendental import relu, sigmoid, tanh
 
 Steps = list[tuple[int, int, int, int]]
@@ -129,17 +131,31 @@ MODES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }  # fmt: skip
 
 
-def _sum_with(x: Any, bias: Any) -> Any:
+def _affine(x: Any, w: Any, bias: Any) -> Any:
+    product = _product(x, w)
     if bias is None:
-        return x
-    return x + (bias if bias.ndim == 1 else unsqueeze(bias, 1))
+        return product
+    return product + (bias if bias.ndim == 1 else unsqueeze(bias, 1))
 
 
-def _run(mode: str, rows: Any, xs: Any, steps: Steps) -> tuple[list[Any], list[Any], Any]:
+def short(x: Any, w: Any, bias: Any) -> Any:
+    """x w^T + b in the type of the weights, rounded once."""
+    x = x if x.dtype == w.dtype else cast(x, w.dtype)
+    return linear(x, w) if bias is None else linear_bias(x, w, bias)
+
+
+def short_lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    """A step in float32 whose states are rounded to bfloat16: oneDNN's, and so torch's."""
+    found, saved = _lstm(gates, share, state, w_hr)
+    return tuple(cast(cast(one, bfloat16), float32) for one in found), saved
+
+
+def _run(
+    rows: Any, xs: Any, steps: Steps, forward: Callable[..., Any], affine: Callable[..., Any]
+) -> tuple[list[Any], list[Any]]:
     """The states before and after every step, and what its gradient needs, in order of work."""
     _, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = xs
-    forward = MODES[mode][0]
-    gates = _sum_with(_product(rows, w_ih), b_ih)
+    gates = affine(rows, w_ih, b_ih)
     pairs, saved, last = [], [], None
     for start, stop, _, shared in steps:
         count = stop - start
@@ -149,11 +165,11 @@ def _run(mode: str, rows: Any, xs: Any, steps: Steps) -> tuple[list[Any], list[A
                        _cut(first, shared, count)])
             for i, first in enumerate((h, c))
         )  # fmt: skip
-        share = _sum_with(_product(before[0], w_hh), b_hh)
+        share = affine(before[0], w_hh, b_hh)
         last, kept = forward(_cut(gates, start, stop), share, before, w_hr)
         pairs.append((before, last))
         saved.append(kept)
-    return pairs, saved, gates
+    return pairs, saved
 
 
 def _turned(x: Any) -> Any:
@@ -174,12 +190,15 @@ def _laid(x: Any, sizes: Any) -> tuple[Any, Any]:
     return reshape(x, (*members, count * rows, size)), (rows,) * count
 
 
-def unrolled(mode: str, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
+def unrolled(
+    mode: str, xs: Any, sizes: Any, reverse: bool,
+    step: Callable[..., Any] | None = None, affine: Callable[..., Any] = _affine,
+) -> list[Any]:  # fmt: skip
     """The layer forwards: its output and last states."""
     shape = xs[0].shape
     rows, sizes = _laid(xs[0], sizes)
     steps = schedule(sizes, reverse)
-    pairs, _, _ = _run(mode, rows, xs, steps)
+    pairs, _ = _run(rows, xs, steps, step or MODES[mode][0], affine)
     y = _in_rows([after[0] for _, after in pairs], steps)
     counts = [stop - start for start, stop, _, _ in steps] + [0]
     ends = []
@@ -195,7 +214,7 @@ def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
     x, _, _, w_ih, w_hh, b_ih, _, w_hr = xs
     rows, sizes = _laid(x, sizes)
     steps = schedule(sizes, reverse)
-    pairs, saved, _ = _run(mode, rows, xs, steps)
+    pairs, saved = _run(rows, xs, steps, MODES[mode][0], _affine)
     by_y = reshape(g[0], (*rows.shape[:-1], g[0].shape[-1]))
     by_h, by_c = g[1], g[2] if mode == "LSTM" else None
     by_gates, by_share, turned = [], [], []
