@@ -278,7 +278,7 @@ def running_scale(
     mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float
 ) -> tuple[Tensor, Tensor]:
     """What x is multiplied by and what is added to be normed by known statistics."""
-    if all(map(_unrecorded, (mean, variance, weight, bias))):
+    if all(map(unrecorded, (mean, variance, weight, bias))):
         try:
             return _arrays_of_running_scale(mean, variance, weight, bias, eps)
         except RuntimeWarning:  # a remark of NumPy's that a filter has made an error: ops know how
@@ -300,7 +300,7 @@ def _arrays_of_running_scale(
     return wrap(scale), wrap(shift if bias is None else bias._array - shift)
 
 
-def _unrecorded(x: Any) -> bool:
+def unrecorded(x: Any) -> bool:
     """Whether x is None, or a plain tensor of floats whose uses nobody writes down."""
     if x is None:
         return True

@@ -58,3 +58,26 @@ def test_what_is_no_number_reads_no_pixel() -> None:
     grid = torch.tensor([torch.nan, 0.0]).reshape(1, 1, 1, 2)
     y = F.grid_sample(torch.ones(1, 1, 3, 3), grid, "nearest", align_corners=False)
     assert y.item() == 0
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("kind", ["f", "d"])
+def test_what_is_not_recorded_has_the_same_bits(mode: str, padding: str, kind: str) -> None:
+    draws = np.random.RandomState(7)
+    odd = [np.nan, np.inf, -np.inf, 1e30, -1.0, 1.0, 0.0, -0.0]
+    for dims in (2, 3) if mode != "bicubic" else (2,):
+        for images, size, places in (
+            (1, (5, 4, 3), (4, 3, 2)), (7, (1, 6, 5), (1, 1, 1)), (2, (3, 1, 4), (70, 65, 1)),
+            (1, (1, 1, 1), (3, 2, 2)), (6, (4, 3, 3), (2, 3, 2)),
+        ):  # fmt: skip
+            image = draws.standard_normal((images, 2, *size[:dims])).astype(kind)
+            grid = draws.uniform(-1.7, 1.7, (images, *places[:dims], dims)).astype(kind)
+            image.reshape(-1)[::9], grid.reshape(-1)[::7] = -0.0, draws.choice(odd)
+            image.reshape(-1)[-1] = np.inf
+            x, g = torch.from_numpy(image), torch.from_numpy(grid).transpose(1, 2)
+            for align in (False, True):
+                plain = F.grid_sample(x, g, mode, padding, align)
+                kept = F.grid_sample(x.clone().requires_grad_(), g, mode, padding, align)
+                assert plain.numpy().tobytes() == kept.detach().numpy().tobytes()
+                assert plain.shape == kept.shape and plain.stride() == kept.stride()
