@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -121,6 +122,8 @@ def rendezvous(
         yield _tcp_store(parts.hostname or "localhost", parts.port, rank, size, timeout), rank, size
     elif parts.scheme == "file":
         path = parts.netloc + parts.path
+        if os.name == "nt" and re.match("/[A-Za-z]:", path):  # file:///C:/folder/store
+            path = path[1:]
         if not path:
             raise _missing("file", "path missing")
         rank, size = _query(parts, "file", rank, world_size)

@@ -10,8 +10,8 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 
+from . import file_lock
 from .errors import DistStoreError, QueueEmptyError
 
 Fields = list[bytes]
@@ -279,9 +279,10 @@ class PrefixStore(Store):
 def _append(file: int, change: bytes, at: int) -> int:
     """Write a change wholly or not at all; how many bytes it has."""
     done = 0
+    os.lseek(file, at, os.SEEK_SET)
     try:
         while done < len(change):
-            done += os.pwrite(file, change[done:], at + done)
+            done += os.write(file, change[done:])
     except OSError:
         os.ftruncate(file, at)
         raise
@@ -314,25 +315,23 @@ class FileStore(Store):
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        import fcntl  # not on every system
-
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         try:
-            self._await_lock(file, fcntl)
-            yield file
+            self._await_lock(file)
+            try:
+                yield file
+            finally:
+                file_lock.give(file)
         finally:
             os.close(file)
 
-    def _await_lock(self, file: int, fcntl: Any) -> None:
+    def _await_lock(self, file: int) -> None:
         until = time.monotonic() + self._timeout.total_seconds()
-        while True:
-            try:
-                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise DistStoreError(
-                        f"the store {self.path} is locked by a process that does not go on"
-                    ) from None
+        while not file_lock.take(file):
+            if time.monotonic() > until:
+                raise DistStoreError(
+                    f"the store {self.path} is locked by a process that does not go on"
+                )
             time.sleep(0.0002)
 
     def _ask(self, *request: bytes) -> Fields:
@@ -340,7 +339,8 @@ class FileStore(Store):
             size = os.fstat(file).st_size
             if size < self._read:  # taken away and begun anew
                 self._table, self._read = Table(), 0
-            news, at = os.pread(file, size - self._read, self._read), 0
+            os.lseek(file, self._read, os.SEEK_SET)
+            news, at = os.read(file, size - self._read), 0
             while at < len(news):
                 change, at = unpack(news, at)
                 self._table.answer(change)

@@ -1,10 +1,9 @@
-"""A function on several processes at once: forked from the test, met over a file."""
+"""A function on several processes at once: forked from the test, or begun anew; met over a file."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import tempfile
 import time
 import traceback
@@ -21,7 +20,7 @@ dist: Any = rl.distributed
 
 def on_ranks(function: Callable[..., Any], size: int = 2, *args: Any, seconds: float = 120) -> Any:
     """What `function(rank, *args)` returns on each of `size` processes of one group."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
     with tempfile.TemporaryDirectory() as folder:
         pipes, processes = [], []
         for rank in range(size):
@@ -37,7 +36,7 @@ def on_ranks(function: Callable[..., Any], size: int = 2, *args: Any, seconds: f
         finally:
             for child in processes:
                 if child.is_alive():
-                    os.kill(child.pid, signal.SIGKILL)
+                    child.kill()
                 child.join()
 
 
@@ -61,7 +60,7 @@ def _one(function: Any, rank: int, size: int, where: Path, answer: Any, args: An
     status = 1
     try:
         dist.init_process_group(
-            "gloo", f"file://{where}", timedelta(seconds=60), world_size=size, rank=rank
+            "gloo", where.as_uri(), timedelta(seconds=60), world_size=size, rank=rank
         )
         found = function(rank, *args)
         answer.send((None, found))

@@ -143,15 +143,15 @@ def test_a_full_disk_leaves_a_file_store_whole(
 ) -> None:
     store = dist.FileStore(str(tmp_path / "met"), 2)
     store.set("a", "1")
-    write = os.pwrite
+    write = os.write
 
-    def half(file: int, data: bytes, at: int) -> int:
+    def half(file: int, data: bytes) -> int:
         if len(data) < 20:
             raise OSError(28, "No space left on device")
-        return write(file, data[: len(data) // 2], at)
+        return write(file, data[: len(data) // 2])
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", half)
+        patch.setattr(os, "write", half)
         with pytest.raises(OSError, match="No space"):
             store.set("b", "2" * 100)
     assert dist.FileStore(str(tmp_path / "met"), 2).get("a") == b"1"
