@@ -3,6 +3,7 @@
 from ...core.gates import publish_all as _publish_all
 from ...core.names import explain_missing as _explain_missing
 from .activation import *
+from .activation_in_place import *
 from .attention import *
 from .averaging import *
 from .classification import *
@@ -18,6 +19,7 @@ from .pooling import *
 from .products import *
 from .regression import *
 from .resampling import *
+from .softmax import *
 from .sparse import *
 from .unpooling import *
 from .windows import *

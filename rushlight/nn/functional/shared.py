@@ -18,6 +18,7 @@ from . import (
 )
 from . import convolution as convolutions
 from . import products as lines
+from .activation_in_place import celu_, relu_, rrelu_, selu_, threshold_
 from .native import native_batch_norm, native_dropout, native_group_norm, native_layer_norm
 from .numbered import (
     affine_grid_generator,
@@ -57,11 +58,8 @@ from .recurrent import (
 
 Tensor = rl.Tensor
 
-celu, celu_, hardshrink, prelu = (
-    activation.celu, activation.celu_, activation.hardshrink, activation.prelu
-)  # fmt: skip
-rrelu, rrelu_, selu, selu_ = activation.rrelu, activation.rrelu_, activation.selu, activation.selu_
-relu_, threshold, threshold_ = activation.relu_, activation.threshold, activation.threshold_
+celu, hardshrink, prelu = activation.celu, activation.hardshrink, activation.prelu
+rrelu, selu, threshold = activation.rrelu, activation.selu, activation.threshold
 conv1d, conv2d, conv3d = convolutions.conv1d, convolutions.conv2d, convolutions.conv3d
 conv_tbc = convolutions.conv_tbc
 conv_transpose1d = convolutions.conv_transpose1d
