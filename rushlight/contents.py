@@ -143,8 +143,8 @@ METHODS = {
         " masked_scatter_ index_add_ index_copy_ index_fill_ index_put_ put_ index_reduce_ scatter_"
         " scatter_add_ scatter_reduce_ tril_ triu_ conj_physical_ resize_ resize_as_ set_"
         " fill_diagonal_ apply_ map_ map2_ repeat unfold new_tensor new_full new_zeros new_ones"
-        " new_empty new_empty_strided polygamma polygamma_ is_set_to sum_to_size as_subclass real"
-        " imag mH H"
+        " new_empty new_empty_strided polygamma polygamma_ is_set_to float_power_ sum_to_size"
+        " as_subclass real imag mH H"
     ),
     "place": (
         "is_pinned is_distributed name new storage untyped_storage pin_memory output_nr"

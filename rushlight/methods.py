@@ -64,7 +64,7 @@ IN_PLACE = """
 abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan
 arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift bitwise_not
 bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh
-cumprod cumsum deg2rad digamma div divide erf erfc erfinv exp exp2 expm1 fix float_power floor
+cumprod cumsum deg2rad digamma div divide erf erfc erfinv exp exp2 expm1 fix floor
 floor_divide fmod frac gcd heaviside hypot i0 igamma igammac lcm ldexp lerp lgamma log log10 log1p
 log2 logit multiply mvlgamma nan_to_num neg negative nextafter pow rad2deg reciprocal relu remainder
 renorm round rsqrt sgn sigmoid sign sin sinc sinh sqrt square subtract tan tanh true_divide trunc
@@ -327,12 +327,12 @@ _REVERSING = {
 
 
 def _matrix_transposed(self: Tensor) -> Tensor:
-    if self._array.ndim < 2:
+    ndim = self._array.ndim
+    if ndim == 1:
         raise RuntimeError(
-            "tensor.mT is only supported on matrices or batches of matrices. Got"
-            f" {self._array.ndim}-D tensor."
+            "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor."
         )
-    return structure.transpose(self, self._array.ndim - 2, self._array.ndim - 1)
+    return structure.transpose(self, ndim - 2, ndim - 1) if ndim else structure.permute(self, ())
 
 
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:

@@ -281,7 +281,7 @@ def store(target: Tensor, result: Tensor) -> Tensor:
         node = "" if entry is None else entry[PRIM].node
         place: Any = user_place()  # the line is asked for in errors alone
         mark_written(a, place, node if type(node) is str else "")
-    if entry is not None:
+    if entry is not None and target.dtype.category >= dtypes.FLOAT:
         if entry[OUTPUT] is y:
             entry[OUTPUT] = a
         entry[ORDER] = tick()

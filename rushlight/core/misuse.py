@@ -404,7 +404,7 @@ def _trouble(form: Form, args: list[Any], kwargs: dict[str, Any]) -> str | None:
 
 def _value_trouble(form: Form, one: Parameter, place: int, value: Any) -> str | None:
     """None where the value fits, the text where torch's is a special one, else nothing."""
-    nothing = one.default == "None" or one.kind == "torch.Generator"
+    nothing = one.default == "None" or one.kind == "torch.Generator" or one.name == "stride"
     if _no_place(value) and one.kind in ("int", "name", "tuple of ints", "tuple of names"):
         return ""
     if _strange(value) or (value is None and nothing):

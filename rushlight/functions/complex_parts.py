@@ -132,6 +132,9 @@ def adjoint(input: Tensor) -> Tensor:
     [[-1j], [(2-0j)]]
     """
     ndim = input._array.ndim
+    if not ndim:
+        warnings.warn(_NUMBERS_ADJOINT, UserWarning, stacklevel=2)
+        return conj(input)
     if ndim < 2:
         raise RuntimeError(
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {ndim}-D"
@@ -154,6 +157,7 @@ def matrix_adjoint(input: Tensor) -> Tensor:
     return adjoint(input)
 
 
+_NUMBERS_ADJOINT = "adjoint() is deprecated on 0-D tensors. Consider using x.conj()."
 _NUMBERS_H = "Tensor.H is deprecated on 0-D tensors. Consider using x.conj()."
 
 

@@ -78,6 +78,10 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
         for bad in given[(given < 0) | (given >= size)][:1]:
             raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
     rows = _rows("index_select", index, size)
+    if not input._array.ndim and rows.size != 1:
+        raise RuntimeError(
+            f"index_select(): Index to scalar can have only 1 value, got {rows.size} value(s)"
+        )
     return _out(p.index_select(input, place, rows), out)
 
 
@@ -224,6 +228,10 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     >>> torch.index_put(torch.zeros(3), (torch.tensor([1, 1]),), torch.ones(2), True)
     tensor([0., 2., 0.])
     """
+    for place, one in enumerate(() if isinstance(indices, Tensor) else indices):
+        if one is not None and not isinstance(one, Tensor):
+            kind = type(one).__name__
+            raise TypeError(f"expected Tensor as element {place} in argument 0, but got {kind}")
     if len(indices) > input._array.ndim and not any(
         i is not None and i._array.dtype.kind == "b" for i in indices
     ):

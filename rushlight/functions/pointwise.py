@@ -425,6 +425,8 @@ def addcmul(
         tensor1, tensor2, value = reordered("addcmul", "value", (tensor1, tensor2, *late))
     if isinstance(value, Tensor):
         return _out(e.add(input, e.mul(value, e.mul(tensor1, tensor2))), out)
+    if type(value) is float and result_type(input, tensor1, tensor2).category < dtypes.FLOAT:
+        value = int(value)
     return _out(e.addcmul(input, tensor1, tensor2, value), out)
 
 

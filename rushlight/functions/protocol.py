@@ -258,7 +258,19 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
 def size(self: Tensor, dim: int | None = None) -> Any:
     """The sizes, or one of them."""
     shape = self._array.shape
-    return tuple.__new__(Size, shape) if dim is None else shape[dimension(dim, len(shape))]
+    if dim is None:
+        return tuple.__new__(Size, shape)
+    try:
+        return shape[dimension(dim, len(shape))]
+    except IndexError as error:
+        raise _of_a_number(dim, shape, error) from None
+
+
+def _of_a_number(dim: Any, shape: tuple[int, ...], error: IndexError) -> IndexError:
+    """torch's error for a dimension of what has none."""
+    return (
+        error if shape else IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    )
 
 
 def stride(self: Tensor, dim: int | None = None) -> Any:
@@ -268,7 +280,12 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
         steps = _plain_strides(array)
     else:
         steps = tuple(step // array.itemsize for step in array.strides)
-    return steps if dim is None else steps[dimension(dim, len(steps))]
+    if dim is None:
+        return steps
+    try:
+        return steps[dimension(dim, len(steps))]
+    except IndexError as error:
+        raise _of_a_number(dim, steps, error) from None
 
 
 def _plain_strides(array: np.ndarray) -> tuple[int, ...]:
@@ -304,6 +321,9 @@ def detach(self: Tensor) -> Tensor:
 
 def alike(result: Tensor, source: Tensor) -> Tensor:
     """A result that no op gave, in the kind of its source."""
+    met = getattr(result._array, "met", None)  # of a class whose tensors wrap others
+    if met is not None:
+        return met()
     kind = type(source)
     return convert(result, kind) if speaks(kind) else result
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, shapes
-from ..core.dispatch import named, scalar_type_name, wrap_array
+from ..core.dispatch import named, result_type, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, memory, refuse_leaf
 from ..core.numbers import held
@@ -26,6 +26,7 @@ from . import (
     from_data,
     masking,
     placing,
+    pointwise,
     scattering,
     special_functions,
     structure,
@@ -355,6 +356,25 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
     return result
 
 
+def float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """In-place version of `float_power`, of double precision alone: RuntimeError for other types.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([2.0], dtype=torch.float64).float_power_(0.5)
+    tensor([1.4142], dtype=torch.float64)
+    """
+    wide = dtypes.complex128 if result_type(self, exponent).is_complex else dtypes.float64
+    if self.dtype is not wide:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {scalar_type_name(self.dtype)} but the"
+            f" operation's result requires dtype {scalar_type_name(wide)}"
+        )
+    return _powered(self, exponent)
+
+
+_powered = in_place(pointwise.float_power)
+
+
 def polygamma(self: Tensor, n: int) -> Tensor:
     """The n-th derivative of digamma.
 
@@ -398,6 +418,7 @@ METHODS: dict[str, Any] = {
     "new_zeros": _fresh(creation.zeros, "new_zeros"), "new_ones": _fresh(creation.ones, "new_ones"),
     "new_empty": _fresh(creation.empty, "new_empty"), "new_empty_strided": new_empty_strided,
     "polygamma": polygamma, "polygamma_": in_place(polygamma), "is_set_to": is_set_to,
+    "float_power_": float_power_,
     "sum_to_size": sum_to_size, "as_subclass": as_subclass,
     "real": property(complex_parts.real, _real_assigned),
     "imag": property(complex_parts.imag, _imag_assigned),

@@ -173,7 +173,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     order = [i for i in range(ndim) if i not in sources]
     for target, origin in sorted(zip(targets, sources)):
         order.insert(target, origin)
-    return s.permute(input, tuple(order))
+    return s.permute(input, tuple(order) if ndim else ())
 
 
 moveaxis = movedim

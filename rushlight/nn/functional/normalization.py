@@ -104,6 +104,8 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
+    if training and (running_mean is None) is not (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
     if eps < 0 or (training and eps == 0):
         wanted = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
@@ -353,6 +355,13 @@ def native_instance_norm(
 ) -> Tensor:  # fmt: skip
     """`instance_norm` of any number of values, as `torch.instance_norm`."""
     _of_instances(input, weight, bias, running_var)
+    count, channels = input.shape[:2]  # torch's are channels of one batch
+    given = (running_mean, running_var, weight, bias)
+    for name, x in zip(("running_mean", "running_var", "weight", "bias"), given):
+        if x is not None and x._array.size != channels:
+            raise RuntimeError(
+                f"{name} should contain {count * channels} elements not {count * x._array.size}"
+            )
     shape = (1, input.shape[1]) + (1,) * (input.ndim - 2)
     if not use_input_stats:
         y = _with_running(input, running_mean, running_var, weight, bias, shape, eps)

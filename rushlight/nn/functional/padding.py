@@ -57,6 +57,8 @@ def _constant(input: Tensor, pad: list[int], value: float) -> Tensor:
 
 def _check_source(input: Tensor, pad: list[int], mode: str) -> None:
     dims = len(pad) // 2
+    if dims > input.ndim:
+        _check_ends(input, pad)
     if input.ndim not in (dims + 1, dims + 2) or not 1 <= dims <= 3:
         raise NotImplementedError(
             f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor."

@@ -213,11 +213,11 @@ def _backward_data(
     """The images' gradient: one product, a convolution the other way, or a sum of patches."""
     kernel, out, channels = w.shape[2:], g.shape[2:], w.shape[1] * groups
     plain = _plain(kernel, stride, padding, groups)
+    if g.size == 0:
+        return np.zeros((len(g), channels, *size), np.result_type(g, w))
     if plain and out == size:
         found = np.matmul(w.reshape(len(w), -1).T, g.reshape(*g.shape[:2], -1))
         return found.reshape(len(g), channels, *size)
-    if g.size == 0:
-        return np.zeros((len(g), channels, *size), np.result_type(g, w))
     shape = (len(g), channels, *size)
     few = _table(shape, kernel, stride, padding, dilation, out) if g.size <= _TABLE else None
     if few is not None and w.size:
