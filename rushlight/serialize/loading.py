@@ -111,6 +111,8 @@ def _writes_through() -> bool:
 
 def _load_file(stream: Any, path: Any, locate: Any, trusted: bool, mapped: bool) -> Any:
     name = short(os.fsdecode(path), 200)
+    if os.sep == "\\":  # Windows' own, which need no escape
+        name = name.replace("\\\\", os.sep)
     size = os.fstat(stream.fileno()).st_size
     try:
         if mapped and size:

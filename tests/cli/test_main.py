@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,7 @@ def test_info_as_json_says_what_is_absent(monkeypatch, capsys) -> None:
     assert report["packages"]["tqdm"][0].isdigit()
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="asks for a shell")
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     import subprocess
     import sys
@@ -186,9 +188,9 @@ def test_plain_lines_come_now_and_then(monkeypatch) -> None:
 def test_every_variable_the_package_reads_is_in_the_table_and_the_table_in_the_docs() -> None:
     read = set()
     for path in (ROOT / "rushlight").rglob("*.py"):
-        read |= set(re.findall(r"RUSHLIGHT_[A-Z_]+", path.read_text()))
+        read |= set(re.findall(r"RUSHLIGHT_[A-Z_]+", path.read_text(encoding="utf-8")))
     assert read - {"RUSHLIGHT_"} <= set(environment.OURS)
-    page = (ROOT / "docs" / "command-line.md").read_text()
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     for name, meaning in (environment.OURS | environment.HONOURED).items():
         assert f"| `{name}` | {meaning} |" in page
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_a_run_is_never_overwritten(folder: Path, capsys: pytest.CaptureFixture)
     assert Path("here/last.pt").read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are given no signals there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_cleanly_and_keeps_what_was_learnt(tmp_path: Path, number: int) -> None:
     with start("train", "mlp", "--epochs", "5000", "--out", "run", cwd=tmp_path) as process:
@@ -230,10 +232,11 @@ def test_mnist_with_its_test_files_only_is_split_and_says_so(folder: Path, monke
     write_idx(folder / "mnist" / "t10k-labels-idx1-ubyte", np.arange(200) % 10)
     data = pictures.load("mnist")
     assert (len(data.train), len(data.held_out)) == (170, 30)
-    assert data.note == (
+    said = (
         f"only the test files were found, in {folder / 'mnist'}: 170 of their 200 images train, "
         "30 are held out (seed 0)"
     )
+    assert data.note.lower() == said.lower()  # some systems find MNIST there
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
