@@ -23,8 +23,9 @@ from .core.schemas import infer, parse
 from .custom_operators import OPERATORS, PACKET, WAITING, Operator, defined, known, registered
 
 __all__ = [
-    "CustomOpDef", "Library", "custom_op", "define", "get_kernel", "impl", "infer_schema",
-    "register_autocast", "register_autograd", "register_fake", "register_kernel", "register_vmap",
+    "CustomOpDef", "Library", "custom_op", "define", "fallthrough_kernel", "get_kernel", "impl",
+    "impl_abstract", "infer_schema", "register_autocast", "register_autograd", "register_fake",
+    "register_kernel", "register_vmap",
 ]  # fmt: skip
 
 
@@ -246,6 +247,39 @@ def register_fake(
     return func
 
 
+def impl_abstract(
+    qualname: str, func: Callable[..., Any] | None = None, *, lib: Any = None, _stacklevel: int = 1
+) -> Any:
+    """The older name of `register_fake`.
+
+    >>> import rushlight as torch
+    >>> @torch.library.custom_op("docs_of_abstract::half", mutates_args=())
+    ... def half(x: torch.Tensor) -> torch.Tensor:
+    ...     return x / 2
+    >>> @torch.library.impl_abstract("docs_of_abstract::half")
+    ... def form(x):
+    ...     return torch.empty_like(x)
+    >>> half(torch.ones(3, device="meta")).shape
+    torch.Size([3])
+    """
+    return register_fake(qualname, func, lib=lib)
+
+
+def fallthrough_kernel() -> None:
+    """What `Library.impl` is given where a kind of device has nothing to do; it is never called.
+
+    Raises: NotImplementedError.
+
+    >>> import rushlight as torch
+    >>> lib = torch.library.Library("docs_of_fallthrough", "DEF")
+    >>> _ = lib.define("same(Tensor x) -> Tensor"); lib.impl("same", lambda x: x.clone(), "CPU")
+    >>> lib.impl("same", torch.library.fallthrough_kernel, "Autograd")
+    >>> torch.ops.docs_of_fallthrough.same(torch.ones(1))
+    tensor([1.])
+    """
+    raise NotImplementedError("fallthrough_kernel() should never be called.")
+
+
 def register_autograd(
     op: Any, backward: Callable[..., Any], /, *,
     setup_context: Callable[..., Any] | None = None, lib: Any = None,
@@ -341,6 +375,8 @@ class Library:
     def impl(self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "",
              **_: Any) -> None:  # fmt: skip
         """Give an operator of this namespace its function."""
+        if fn is fallthrough_kernel:
+            return
         name = op_name if isinstance(op_name, str) else op_name._qualname
         full = name if "::" in name else f"{self.ns}::{name}"
         register_kernel(full, dispatch_key or self.dispatch_key or "default", fn)

@@ -28,7 +28,7 @@ distributions.transforms sparse nested masked amp jit export onnx fx random test
 profiler compiler sym vision.ops vision.models vision.datasets vision.transforms
 vision.transforms.v2 vision.transforms.functional vision.utils vision.io distributed
 distributed.tensor tabular multiprocessing library serialization checkpoint viz futures
-cuda cpu return_types storage quasirandom
+cuda cpu return_types storage quasirandom monitor
 """.split()
 MADE = ("return_types", "cuda", "sparse")
 

@@ -13,7 +13,7 @@ from ..ops import elementwise as _elementwise
 from ..ops import structure as _structure
 from . import graph
 from . import leaves as _leaves
-from .backward import backward, grad
+from .backward import backward, grad, is_checkpoint_valid
 from .function import Function, FunctionCtx, once_differentiable
 from .graph import Node
 from .modes import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # loaded when first asked for
     from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 _LATE.gradients = grad
+_is_checkpoint_valid = is_checkpoint_valid
 _leaves.Late.sum_to = _structure.sum_to
 _leaves.Late.add = _elementwise.add
 _leaves.Late.keep = _structure.kept

@@ -18,7 +18,7 @@ from ..core.tape import LEAF, ORDER, PARENTS, PRIM, SHAPE, nothing
 from ..core.tensor import Tensor, wrap
 from ..core.values import Value, made, shown
 from .batched import Batched, whole_batch
-from .engine import Sweep, accumulate_leaves, sweep, sweep_plain
+from .engine import RUNNING, Sweep, accumulate_leaves, sweep, sweep_plain
 from .leaves import accumulate, through_hooks
 from .levels import entered
 
@@ -170,6 +170,17 @@ def _warn_of_cycle() -> None:
         " make sure to reset the .grad fields of your parameters to None after use to break the"
         " cycle and avoid the leak."
     )
+
+
+def is_checkpoint_valid() -> bool:
+    """Whether a backward pass inside the running one may add to all leaves: not within `grad`.
+
+    >>> import rushlight as torch
+    >>> torch.autograd._is_checkpoint_valid()
+    True
+    """
+    outer = RUNNING.pass_() if RUNNING.depth and RUNNING.pass_ is not None else None
+    return outer is None or not outer.limited
 
 
 def grad(

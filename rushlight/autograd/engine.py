@@ -75,7 +75,7 @@ class Sweep:
 
     __slots__ = (
         "__weakref__", "capture", "captured", "create", "heap", "keep", "leaves", "lifts",
-        "needed", "pending", "roots", "seen",
+        "limited", "needed", "pending", "roots", "seen",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +87,7 @@ class Sweep:
         self.pending: dict[int, list[Any]] = {}  # by clock reading: [entry, gradient, own sum?]
         self.leaves: dict[int, list[Any]] = {}  # by id: [leaf, gradient, own sum?]
         self.captured: dict[int, Any] = {}
+        self.limited = False  # to the gradients of some inputs
         self.capture: set[int] = set()
         self.roots: Sequence[Any] = ()  # while it runs
         self.seen = False  # by a mode or a tensor class, step by step as torch goes
@@ -419,7 +420,7 @@ def sweep(
     values = values_of(roots)
     seen = listening()  # by a mode, which rules show their ops if they run on Tensors
     pass_ = Sweep(keep, create, needed, bool(values) or seen)
-    pass_.capture = capture
+    pass_.capture, pass_.limited = capture, inputs is not None
     pass_.seen = seen or any(getattr(type(one), "shell", False) for one in values)
     pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
     outer, RUNNING.pass_ = RUNNING.pass_, weakref.ref(pass_)

@@ -37,6 +37,14 @@ class _Handler(ctypes.Structure):
     ]  # fmt: skip
 
 
+FILLS: list[Callable[[Array], Array]] = []  # what `empty` of users does to memory, if anything
+
+
+def unset(array: Array) -> Array:
+    """Memory that a user asked for and nobody wrote yet."""
+    return FILLS[0](array) if FILLS else array
+
+
 def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """As np.empty."""
     return lined(math.prod(shape) * dtype.itemsize, np.empty, shape, dtype)

@@ -85,7 +85,11 @@ ones = _filled("ones", memory.ones, """A tensor of ones.
     >>> torch.ones(1, 2)
     tensor([[1., 1.]])
     """)  # fmt: skip
-empty = _filled("empty", memory.empty, "A tensor whose values are whatever memory held.")
+empty = _filled(
+    "empty",
+    lambda *form: memory.unset(memory.empty(*form)),
+    "A tensor whose values are whatever memory held.",
+)
 
 
 def full(
@@ -157,7 +161,7 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
 
 zeros_like = _like("zeros_like", np.zeros_like)
 ones_like = _like("ones_like", np.ones_like)
-empty_like = _like("empty_like", np.empty_like)
+empty_like = _like("empty_like", lambda *form, **more: memory.unset(np.empty_like(*form, **more)))
 
 
 def full_like(
@@ -208,7 +212,7 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, requires_grad: b
     if elsewhere.absent(device, layout):
         return elsewhere.finished(tuple(size), kind, requires_grad, None, steps)
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else 0
-    flat = np.empty(length, kind)
+    flat = memory.unset(np.empty(length, kind))
     return finish(dtypes.laid(flat, tuple(size), steps), requires_grad)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
-from ..core import dtypes
+import numpy as np
+
+from ..core import dtypes, memory
 from ..core.dtypes import SCALAR_TYPE_NAMES
 from ..core.elsewhere import get_default_device, set_default_device
 from ..core.errors import fail, warn_always
@@ -81,6 +84,8 @@ def is_warn_always_enabled() -> bool:
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Remember the wish; every operation on the CPU is deterministic here without it.
 
+    `empty` and its kin fill what they make, unless `torch.utils.deterministic` says otherwise.
+
     >>> import rushlight as torch
     >>> torch.use_deterministic_algorithms(True)
     >>> torch.are_deterministic_algorithms_enabled()
@@ -88,6 +93,16 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> torch.use_deterministic_algorithms(False)
     """
     _state["deterministic"] = (1 if warn_only else 2) if mode else 0
+    memory.FILLS[:] = [_strike] if mode else []
+
+
+def _strike(array: np.ndarray) -> np.ndarray:
+    """Fill memory that nobody wrote yet with what strikes the eye, unless a program said no."""
+    asked = sys.modules.get("rushlight.utils.deterministic")
+    if STATE.tracer is None and getattr(asked, "fill_uninitialized_memory", True):
+        whole = array.dtype.kind in "iu"
+        array.fill(np.iinfo(array.dtype).max if whole else np.nan)  # which is True too
+    return array
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -128,7 +143,7 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
             "invalid value of debug_mode, expected `default`, `warn`, `error`, or 0, 1, 2, "
             f"but got {debug_mode}"
         )
-    _state["deterministic"] = number
+    use_deterministic_algorithms(number > 0, warn_only=number == 1)
 
 
 def get_deterministic_debug_mode() -> int:

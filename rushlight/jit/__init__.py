@@ -329,4 +329,17 @@ def _overload(func: Any) -> Any:
 _overload_method = _overload
 
 
-_explain_missing(__name__, {"annotations": ("rushlight.jit.annotations", None)})
+_SELDOM = (
+    "Attribute CompilationUnit Error ScriptFunction ScriptWarning TracingCheckError"
+    " enable_onednn_fusion onednn_fusion_enabled run_frozen_optimizations script_if_tracing"
+    " set_fusion_strategy strict_fusion"
+).split()
+_explain_missing(
+    __name__,
+    {
+        "annotations": ("rushlight.jit.annotations", None),
+        "Future": ("rushlight.futures", "Future"),
+        "set_module": ("rushlight.utils.naming", "set_module"),
+        **{name: ("rushlight.jit.seldom", name) for name in _SELDOM},
+    },
+)

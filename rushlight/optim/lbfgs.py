@@ -237,3 +237,17 @@ class _Run:
             return loss, grad
 
         return evaluate
+
+
+def _strong_wolfe(
+    obj_func: Callable[..., Any], x: Any, t: Any, d: Any, f: float, g: Any, gtd: Any,
+    c1: float = 1e-4, c2: float = 0.9, tolerance_change: float = 1e-9, max_ls: int = 25,
+) -> tuple[float, Any, Any, int]:  # fmt: skip
+    """torch's form of the line search: value, gradient, step length and number of evaluations.
+
+    `obj_func(x, t, d)` returns value and gradient at x + t d; `gtd` is the slope at x.
+    """
+    start = Point(0, f, g.clone(), gtd)
+    search = WolfeSearch(lambda t: obj_func(x, t, d), d, start, max_ls, tolerance_change, (c1, c2))
+    point = search.run(t)
+    return point.value, point.grad, point.t, search.evaluations

@@ -36,11 +36,14 @@ class WolfeSearch:
     """Finds a step along `direction` that lowers the value enough and flattens the slope enough.
 
     `evaluate(t)` returns the value and the gradient at step length t; at most `limit` rounds.
+    `slopes`: which part of the first slope the value must fall by, and which part may be left.
     """
 
     def __init__(
-        self, evaluate: Callable, direction: Any, start: Point, limit: int, tolerance: float = 1e-9
-    ) -> None:
+        self, evaluate: Callable, direction: Any, start: Point, limit: int,
+        tolerance: float = 1e-9, slopes: tuple[float, float] = (1e-4, 0.9),
+    ) -> None:  # fmt: skip
+        self._enough, self._flat = slopes
         self._evaluate = evaluate
         self._direction = direction
         self._start = start
@@ -56,10 +59,10 @@ class WolfeSearch:
 
     def _too_high(self, point: Point) -> bool:
         start = self._start
-        return bool(point.value > start.value + 1e-4 * point.t * start.slope)
+        return bool(point.value > start.value + self._enough * point.t * start.slope)
 
     def _flat_enough(self, point: Point) -> bool:
-        return bool(abs(point.slope) <= -0.9 * self._start.slope)
+        return bool(abs(point.slope) <= -self._flat * self._start.slope)
 
     def run(self, t: Any) -> Point:
         """The point to step to, `t` being the first step length tried."""

@@ -24,6 +24,13 @@ from ..core.state import STATE
 from ..core.tape import tick as now
 from ..core.tensor import wrap
 from ._pytree import tree_leaves
+from .checkpoint_parts import (
+    DefaultDeviceType,
+    check_backward_validity,
+    detach_variable,
+    get_device_states,
+    set_device_states,
+)
 from .selective import (
     CheckpointPolicy,
     SelectiveCheckpointContext,
@@ -32,13 +39,15 @@ from .selective import (
 
 __all__ = [
     "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "SelectiveCheckpointContext",
-    "check_backward_validity", "checkpoint", "checkpoint_sequential",
-    "create_selective_checkpoint_contexts", "get_device_states", "set_checkpoint_early_stop",
+    "DefaultDeviceType", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "create_selective_checkpoint_contexts", "detach_variable", "get_device_states",
+    "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
     "set_device_states",
 ]  # fmt: skip
 
-# what `set_checkpoint_early_stop` asks for; None: each call's own
+# what `set_checkpoint_early_stop` and `set_checkpoint_debug_enabled` ask for; None: each call's own
 _EARLY: dict[str, bool | None] = {"stop": None}
+_DEBUG: dict[str, bool | None] = {"on": None}
 
 
 class CheckpointError(RuntimeError):
@@ -53,6 +62,13 @@ class CheckpointError(RuntimeError):
 _MORE = (
     "torch.utils.checkpoint: trying to save more tensors during recomputation than during the"
     " original forward pass."
+)
+
+
+_LIMITED = (
+    "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an"
+    " `inputs` parameter to .backward(). To resolve this error, you can either set"
+    " use_reentrant=False, or call .backward() without passing the `inputs` argument."
 )
 
 
@@ -84,6 +100,8 @@ class CheckpointFunction(rl.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        if not rl.autograd._is_checkpoint_valid():
+            raise RuntimeError(_LIMITED)
         saved = iter(ctx.saved_tensors)
         wanted = iter(ctx.needs_input_grad[2:])
         args = [
@@ -265,7 +283,14 @@ def _explicit(where: str) -> None:
     )  # fmt: skip
 
 
-def _nothing() -> tuple[Any, Any]:
+def noop_context_fn() -> tuple[Any, Any]:
+    """The contexts of both runs where nothing is asked for: they do nothing.
+
+    >>> from rushlight.utils.checkpoint import noop_context_fn
+    >>> first, second = noop_context_fn()
+    >>> with first, second:
+    ...     pass
+    """
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
@@ -279,32 +304,15 @@ def _check_options(
         )
     if use_reentrant and kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
-    if use_reentrant and (context_fn is not _nothing or debug):
+    if use_reentrant and (context_fn is not noop_context_fn or debug):
         raise ValueError(
             "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
         )
 
 
-def check_backward_validity(inputs: Iterable[Any]) -> None:
-    """Warn where no tensor among the inputs requires a gradient: a reentrant checkpoint gives none.
-
-    >>> import rushlight as torch, warnings
-    >>> from rushlight.utils.checkpoint import check_backward_validity
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     check_backward_validity([torch.ones(1), 3])
-    >>> print(caught[0].message)
-    None of the inputs have requires_grad=True. Gradients will be None
-    """
-    if not any(x.requires_grad for x in _tensors(inputs)):
-        warnings.warn(
-            "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2
-        )
-
-
 def checkpoint(
     function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None,
-    context_fn: Callable[[], Any] = _nothing, determinism_check: str = "default",
+    context_fn: Callable[[], Any] = noop_context_fn, determinism_check: str = "default",
     debug: bool = False, early_stop: bool = True, preserve_rng_state: bool = True, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """`function(*args)`, keeping only the arguments: backward runs the function a second time.
@@ -343,6 +351,8 @@ def checkpoint(
                 return function(*args)
     if not rl.is_grad_enabled() or STATE.tracer is not None:  # a program plans its own memory
         return function(*args, **kwargs)
+    if (debug if _DEBUG["on"] is None else _DEBUG["on"]) and context_fn is not noop_context_fn:
+        raise ValueError("debug=True is incompatible with non-default context_fn")
     first, again = context_fn()
     segment = _Segment(
         function, args, kwargs, rl.get_rng_state() if preserve_rng_state else None, lambda: again,
@@ -353,6 +363,27 @@ def checkpoint(
         result = function(*args, **kwargs)
     segment.fold(result, start)
     return result
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """Whether checkpoints are as with `debug=True`, whatever they are called with; None: as called.
+
+    Raises in `checkpoint`: ValueError for a `context_fn` beside it.
+
+    >>> import rushlight as torch
+    >>> from rushlight.utils.checkpoint import checkpoint, set_checkpoint_debug_enabled
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> with set_checkpoint_debug_enabled(True):
+    ...     checkpoint(lambda x: x ** 3, x, use_reentrant=False).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+    before, _DEBUG["on"] = _DEBUG["on"], enabled
+    try:
+        yield
+    finally:
+        _DEBUG["on"] = before
 
 
 @contextlib.contextmanager
@@ -410,23 +441,3 @@ def checkpoint_sequential(
         run = piece(parts[start : start + size])
         input = checkpoint(run, input, use_reentrant=use_reentrant, **kwargs)
     return piece(parts[end:])(input)
-
-
-def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
-    """The accelerators on which arguments lie, and their random states: ([], []).
-
-    >>> import rushlight as torch
-    >>> from rushlight.utils.checkpoint import get_device_states
-    >>> get_device_states(torch.ones(2))
-    ([], [])
-    """
-    return [], []
-
-
-def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
-    """Take back what `get_device_states` gave: nothing, on the CPU.
-
-    >>> import rushlight as torch
-    >>> from rushlight.utils.checkpoint import get_device_states, set_device_states
-    >>> set_device_states(*get_device_states(torch.ones(2)))
-    """

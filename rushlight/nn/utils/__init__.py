@@ -25,6 +25,12 @@ _explain_missing(
     __name__,
     {
         "_named_member_accessor": ("rushlight.nn.utils._named_member_accessor", None),
+        **{
+            name: ("rushlight.nn.utils.memory_format", name)
+            for name in (
+                "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format"
+            ).split()
+        },
         "prune": ("rushlight.nn.utils.prune", None),
     },
 )
