@@ -37,12 +37,20 @@ def _triangle(name: str, op: Any, doc: str) -> Any:
 
 tril = _triangle("tril", s.tril, """The lower triangle up to a diagonal, zero above it.
 
+    diagonal: 0 is the main one, positive ones lie above it, negative ones below. Shapes: (*,
+    n, m), and the result the same. Raises: RuntimeError for fewer than two dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tril.html
+
     >>> import rushlight as torch
     >>> torch.tril(torch.ones(2, 2))
     tensor([[1., 0.],
             [1., 1.]])
     """)  # fmt: skip
 triu = _triangle("triu", s.triu, """The upper triangle from a diagonal on, zero below it.
+
+    diagonal: 0 is the main one, positive ones lie above it, negative ones below. Shapes: (*,
+    n, m), and the result the same. Raises: RuntimeError for fewer than two dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.triu.html
 
     >>> import rushlight as torch
     >>> torch.triu(torch.ones(2, 2))
@@ -91,6 +99,11 @@ def tril_indices(
 ) -> Tensor:  # fmt: skip
     """The places of the lower triangle of a row x col matrix: row numbers, then column numbers.
 
+    offset: the last diagonal that counts, 0 for the main one. Shapes: (2, places), in order of
+    the rows, of int64 or, by dtype, int32. Raises: RuntimeError for a negative size,
+    NotImplementedError for another dtype. pin_memory has no effect.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tril_indices.html
+
     >>> import rushlight as torch
     >>> torch.tril_indices(2, 2)
     tensor([[0, 1, 1],
@@ -107,6 +120,11 @@ def triu_indices(
 ) -> Tensor:  # fmt: skip
     """The places of the upper triangle of a row x col matrix: row numbers, then column numbers.
 
+    offset: the first diagonal that counts, 0 for the main one. Shapes: (2, places), in order
+    of the rows, of int64 or, by dtype, int32. Raises: RuntimeError for a negative size,
+    NotImplementedError for another dtype. pin_memory has no effect.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.triu_indices.html
+
     >>> import rushlight as torch
     >>> torch.triu_indices(2, 2)
     tensor([[0, 0, 1],
@@ -119,6 +137,11 @@ def triu_indices(
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The entries whose indices in two dimensions differ by `offset`, as a view.
+
+    Shapes: dim1 and dim2 disappear, and the diagonal is the last dimension. Writes to it reach
+    the input. Raises: RuntimeError if dim1 and dim2 are one dimension, IndexError if one is
+    not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diagonal.html
 
     >>> import rushlight as torch
     >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
@@ -133,6 +156,11 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     """A vector on the diagonal of a matrix of zeros; or a matrix's diagonal, copied.
+
+    diagonal: 0 is the main one, positive ones lie above it. Shapes: (n,) gives (n +
+    |diagonal|, n + |diagonal|); (n, m) gives the length of the diagonal. Raises: RuntimeError
+    for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diag.html
 
     >>> import rushlight as torch
     >>> torch.diag(torch.tensor([1, 2]))
@@ -149,6 +177,11 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The last dimension laid on the diagonal of two new dimensions, zeros elsewhere.
+
+    offset: which diagonal, 0 for the main one; dim1, dim2: where the new dimensions stand.
+    Shapes: (*, n) gives (*, n + |offset|, n + |offset|). Raises: RuntimeError if dim1 and dim2
+    are one dimension, IndexError if one is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diag_embed.html
 
     >>> import rushlight as torch
     >>> torch.diag_embed(torch.tensor([[1, 2]])).tolist()
@@ -167,6 +200,10 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """All elements, in order, on the diagonal of a matrix of zeros.
+
+    offset: which diagonal, 0 for the main one. Shapes: n elements in any shape give (n +
+    |offset|, n + |offset|).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diagflat.html
 
     >>> import rushlight as torch
     >>> torch.diagflat(torch.tensor([[1], [2]]))
@@ -201,6 +238,11 @@ def unfold(input: Tensor, dimension_: int, size: int, step: int) -> Tensor:
 
 def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """A view of the memory with the given sizes, strides and offset (in elements).
+
+    storage_offset counts from the start of the memory; without one the view begins where the
+    input does. Places may be seen twice. Raises: RuntimeError for a negative stride or offset,
+    for lists of unequal length, and for what lies outside the memory.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.as_strided.html
 
     >>> import rushlight as torch
     >>> torch.as_strided(torch.arange(4), (2, 2), (1, 1))

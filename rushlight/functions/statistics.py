@@ -87,6 +87,12 @@ var = _spread(
     m.variance,
     """The variance over dimensions: squared distances from the mean, over n - correction (1).
 
+    dim: one, several, or all without it; keepdim: they stay, with size 1. correction=0 divides
+    by n, as does unbiased=False. Raises: RuntimeError for bools and whole numbers, IndexError
+    for a dimension that is not there. Where nothing is left to divide by, the result is nan or
+    inf, with a warning.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
+
     >>> import rushlight as torch
     >>> torch.var(torch.tensor([1.0, 2.0, 3.0]))
     tensor(1.)
@@ -96,6 +102,9 @@ std = _spread(
     "std",
     m.deviation,
     """The standard deviation over dimensions, with n - correction (1) degrees of freedom.
+
+    Arguments and errors are those of `var`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.std.html
 
     >>> import rushlight as torch
     >>> torch.std(torch.tensor([1.0, 3.0]), correction=0)
@@ -107,6 +116,9 @@ var_mean = _spread(
     m.variance_mean,
     """The variance and the mean over dimensions.
 
+    Arguments and errors are those of `var`; both results have the shape of the one there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.var_mean.html
+
     >>> import rushlight as torch
     >>> torch.var_mean(torch.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
@@ -116,6 +128,9 @@ std_mean = _spread(
     "std_mean",
     m.deviation_mean,
     """The standard deviation and the mean over dimensions.
+
+    Arguments and errors are those of `std`; both results have the shape of the one there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.std_mean.html
 
     >>> import rushlight as torch
     >>> torch.std_mean(torch.tensor([1.0, 2.0, 3.0]))
@@ -129,6 +144,11 @@ def nansum(
     keepdims: Any = None, out: Any = None,
 ) -> Tensor:  # fmt: skip
     """The sum of all elements but nan, or over the given dimensions.
+
+    dim: one, several, or all without it; keepdim: they stay, with size 1; axis and keepdims
+    are NumPy's names for the two. dtype: of the sum. Only nans: 0. Raises: RuntimeError for
+    complex numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nansum.html
 
     >>> import rushlight as torch
     >>> torch.nansum(torch.tensor([1.0, torch.nan]))
@@ -153,6 +173,9 @@ def nanmean(
 ) -> Tensor:  # fmt: skip
     """The mean of all elements but nan, or over the given dimensions.
 
+    Arguments are those of `nansum`. Only nans: nan. Raises: RuntimeError for all but floats.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nanmean.html
+
     >>> import rushlight as torch
     >>> torch.nanmean(torch.tensor([1.0, 3.0, torch.nan]))
     tensor(2.)
@@ -175,6 +198,11 @@ def logsumexp(
 ) -> Tensor:  # fmt: skip
     """log(sum of e^x) over dimensions, without overflow.
 
+    dim: one or several; keepdim: they stay, with size 1; axis and keepdims are NumPy's names
+    for the two. Whole numbers are taken as float32. Raises: IndexError for a dimension that is
+    not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html
+
     >>> import rushlight as torch
     >>> torch.logsumexp(torch.tensor([[0.0, 0.0]]), 1)
     tensor([0.6931])
@@ -188,6 +216,10 @@ def logsumexp(
 
 def count_nonzero(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
     """How many elements are not zero, in all or over dimensions.
+
+    dim: one, several, or all without it; axis is NumPy's name for it. Shapes: the named
+    dimensions disappear; of int64. Gradient: none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.count_nonzero.html
 
     >>> import rushlight as torch
     >>> torch.count_nonzero(torch.tensor([0, 2, 3]))
@@ -234,15 +266,15 @@ _aminmax = named_result("aminmax", ("min", "max"))
 
 
 def aminmax(
-    input: Tensor,
-    *,
-    axis: Any = None,
-    keepdims: Any = None,
-    dim: int | None = None,
-    keepdim: bool = False,
-    out: Any = None,
-) -> Any:
+    input: Tensor, *, axis: Any = None, keepdims: Any = None, dim: int | None = None,
+    keepdim: bool = False, out: Any = None,
+) -> Any:  # fmt: skip
     """The smallest and the largest element, in all or along a dimension.
+
+    dim: one dimension, or all without it; keepdim: it stays, with size 1. The result is a pair
+    with fields min and max. Raises: RuntimeError for no elements where no dim is named,
+    IndexError for a dimension without elements.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.aminmax.html
 
     >>> import rushlight as torch
     >>> torch.aminmax(torch.tensor([3, 1, 2])).max
@@ -269,6 +301,10 @@ def norm(
     """The p-norm of all elements (or over dimensions): (sum |x|^p)^(1/p), 2 unless given.
 
     p may be 'fro' (as 2), 'nuc' (the sum of singular values), inf, -inf or any number.
+    dim: one, several, or all without it; keepdim: they stay, with size 1. dtype: what the
+    input is turned into before. Raises: RuntimeError for bools and whole numbers, and for
+    another text than 'fro' and 'nuc'.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.norm.html
 
     >>> import rushlight as torch
     >>> torch.norm(torch.tensor([3.0, 4.0]))
@@ -311,6 +347,9 @@ def _nuclear(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input - other.
 
+    Shapes: the operands broadcast together; the result is a single number.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dist.html
+
     >>> import rushlight as torch
     >>> torch.dist(torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0]))
     tensor(5.)
@@ -321,6 +360,11 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Any = None) -> Tensor:
     """Every slice along a dimension scaled down to p-norm `maxnorm` where it is longer.
+
+    Shapes: two dimensions or more, and the result the same; the norm of each slice x[i] along
+    dim is over all other dimensions. Raises: RuntimeError for p <= 0, for a negative maxnorm
+    and for fewer than two dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.renorm.html
 
     >>> import rushlight as torch
     >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0).round(decimals=3)
@@ -350,6 +394,10 @@ def cov(
     """The covariances of the rows: variables in rows, observations in columns.
 
     `fweights` counts each observation, `aweights` weighs it.
+    Shapes: (variables, observations) gives (variables, variables), a single row a number. The
+    sums are divided by observations - correction. Raises: RuntimeError for bools, more than
+    two dimensions, and weights of other sizes or types, negative ones, or of sum 0.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cov.html
 
     >>> import rushlight as torch
     >>> torch.cov(torch.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
@@ -427,6 +475,10 @@ def _divisor(freedom: Any, weights: Any, given: Any, correction: int, total: Any
 
 def corrcoef(input: Tensor) -> Tensor:
     """The correlation coefficients of the rows.
+
+    Shapes: (variables, observations) gives (variables, variables), a single row a number;
+    complex parts are held between -1 and 1. Raises: RuntimeError for more than two dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.corrcoef.html
 
     >>> import rushlight as torch
     >>> torch.corrcoef(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))

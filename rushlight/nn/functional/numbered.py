@@ -29,6 +29,9 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """`nn.functional.ctc_loss`, each sequence's, mean (1) or sum (2); lengths listed or tensors.
 
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.ctc_loss.html
+
     >>> import rushlight as torch
     >>> torch.ctc_loss(torch.zeros(2, 1, 2), torch.tensor([[1]]), [2], [1], 0, 2)
     tensor(-1.0986)
@@ -43,6 +46,9 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """`nn.functional.cosine_embedding_loss`, each pair's, mean (1) or sum (2).
 
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
+
     >>> import rushlight as torch
     >>> x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
     >>> torch.cosine_embedding_loss(x, y, torch.tensor([1.0]))
@@ -56,6 +62,9 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """`nn.functional.hinge_embedding_loss`, each element's, mean (1) or sum (2).
 
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
+
     >>> import rushlight as torch
     >>> torch.hinge_embedding_loss(torch.tensor([3.0, 0.5]), torch.tensor([1.0, -1.0]))
     tensor([3.0000, 0.5000])
@@ -67,6 +76,9 @@ def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """`nn.functional.margin_ranking_loss`, each pair's, mean (1) or sum (2).
+
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
 
     >>> import rushlight as torch
     >>> x, y = torch.tensor([1.0, 5.0]), torch.tensor([2.0, 2.0])
@@ -80,6 +92,9 @@ def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int
 ) -> Tensor:
     """`nn.functional.poisson_nll_loss`, each element's (0), mean (1) or sum (2).
+
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html
 
     >>> import rushlight as torch
     >>> torch.poisson_nll_loss(torch.zeros(2), torch.ones(2), True, False, 1e-8, 0)
@@ -95,6 +110,9 @@ def triplet_margin_loss(
     eps: float = 1e-6, swap: bool = False, reduction: int = 0,
 ) -> Tensor:  # fmt: skip
     """`nn.functional.triplet_margin_loss`, each triplet's, mean (1) or sum (2).
+
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html
 
     >>> import rushlight as torch
     >>> x = torch.zeros(1, 2)
@@ -112,6 +130,9 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:  # fmt: skip
     """`nn.functional.binary_cross_entropy_with_logits`, each element's, mean (1) or sum (2).
 
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
+
     >>> import rushlight as torch
     >>> torch.binary_cross_entropy_with_logits(torch.zeros(2), torch.ones(2))
     tensor([0.6931, 0.6931])
@@ -125,6 +146,9 @@ def kl_div(
     input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False
 ) -> Tensor:
     """`nn.functional.kl_div`, each element's, mean (1) or sum (2).
+
+    reduction: 0, 1 or 2. All else, shapes and errors too, is as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
 
     >>> import rushlight as torch
     >>> torch.kl_div(torch.tensor([0.0, -1.0]), torch.tensor([1.0, 1.0]), 2)
@@ -142,6 +166,10 @@ def _chance(p: float) -> None:
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`nn.functional.dropout`; torch wants all three arguments here.
 
+    p: how likely an element is dropped; train: whether any is. Shapes: any, and the result the
+    same. Raises: RuntimeError for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+
     >>> import rushlight as torch
     >>> torch.dropout(torch.ones(1000), 0.5, True).unique()
     tensor([0., 2.])
@@ -152,6 +180,10 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """`dropout` in place.
+
+    p: how likely an element is dropped; train: whether any is. Shapes: any, and the result the
+    same. Raises: RuntimeError for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
 
     >>> import rushlight as torch
     >>> torch.dropout_(torch.ones(1000), 0.5, True).unique()
@@ -164,6 +196,10 @@ def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`nn.functional.alpha_dropout`.
 
+    p: how likely an element is dropped; train: whether any is. Shapes: any, and the result the
+    same. Raises: RuntimeError for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.alpha_dropout.html
+
     >>> import rushlight as torch
     >>> torch.alpha_dropout(torch.ones(3), 0.5, False)
     tensor([1., 1., 1.])
@@ -174,6 +210,10 @@ def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """`alpha_dropout` in place.
+
+    p: how likely an element is dropped; train: whether any is. Shapes: any, and the result the
+    same. Raises: RuntimeError for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.alpha_dropout.html
 
     >>> import rushlight as torch
     >>> torch.alpha_dropout_(torch.ones(3), 0.5, False)
@@ -186,7 +226,9 @@ def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Whole channels of (N, C, ...) zeroed with probability `p`, for any number of dimensions.
 
-    Raises: RuntimeError for fewer than two dimensions.
+    train: whether any is. The rest is divided by 1 - p. Raises: RuntimeError for fewer than two
+    dimensions, and for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout2d.html
 
     >>> import rushlight as torch
     >>> torch.feature_dropout(torch.ones(1, 100, 3), 0.5, True).sum(2).unique()
@@ -199,6 +241,9 @@ def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """`feature_dropout` in place.
 
+    Arguments, shapes and errors are the same.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout2d.html
+
     >>> import rushlight as torch
     >>> torch.feature_dropout_(torch.ones(1, 2), 0.5, False)
     tensor([[1., 1.]])
@@ -210,6 +255,10 @@ def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`nn.functional.feature_alpha_dropout`.
 
+    p: how likely a channel is dropped; train: whether any is. Shapes: (N, C, *), and the
+    result the same. Raises: RuntimeError for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.feature_alpha_dropout.html
+
     >>> import rushlight as torch
     >>> torch.feature_alpha_dropout(torch.ones(1, 2), 0.5, False)
     tensor([[1., 1.]])
@@ -220,6 +269,10 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """`feature_alpha_dropout` in place.
+
+    p: how likely a channel is dropped; train: whether any is. Shapes: (N, C, *), and the
+    result the same. Raises: RuntimeError for p outside of 0..1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.feature_alpha_dropout.html
 
     >>> import rushlight as torch
     >>> torch.feature_alpha_dropout_(torch.ones(1, 2), 0.5, False)
@@ -234,6 +287,9 @@ def embedding_renorm_(
 ) -> Tensor:  # fmt: skip
     """Scale the rows of a table that `indices` name, in place, to norms of at most `max_norm`.
 
+    norm_type: the p of the norm. Shapes: a table (rows, width) and indices of any shape.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
+
     >>> import rushlight as torch
     >>> table = torch.tensor([[3.0, 4.0], [6.0, 8.0]])
     >>> torch.embedding_renorm_(table, torch.tensor([0]), 1.0, 2.0)
@@ -246,6 +302,9 @@ def embedding_renorm_(
 
 def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """sqrt(sum of |x|^2) over `dim`; torch has deprecated it for `linalg.vector_norm`.
+
+    dim: one or several; keepdim: they stay, with size 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.vector_norm.html
 
     >>> import rushlight as torch, warnings
     >>> with warnings.catch_warnings():
@@ -265,6 +324,8 @@ def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> T
     """The sum of singular values of matrices in `dim`; a bool there is keepdim.
 
     torch has deprecated it for `linalg.matrix_norm`.
+    keepdim: the two dimensions stay, with size 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_norm.html
 
     >>> import rushlight as torch, warnings
     >>> with warnings.catch_warnings():
@@ -286,6 +347,8 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     """The norm of each slice along the first or last dimension; of all for -1.
 
     Shapes: (C, ...) gives (C, 1, ..., 1); weight normalisation divides by it.
+    v: the weight; pow: the p of the norm.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.weight_norm.html
 
     >>> import rushlight as torch
     >>> torch.norm_except_dim(torch.tensor([[3.0, 4.0], [6.0, 8.0]]))
@@ -307,6 +370,10 @@ def grid_sampler(
 ) -> Tensor:
     """`nn.functional.grid_sample` with numbers: bilinear, nearest, bicubic; zeros, border, reflect.
 
+    The numbers count those words from 0. Shapes: (N, C, *sizes) and a grid (N, *out,
+    dimensions) give (N, C, *out). Raises: IndexError for other numbers, else as there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html
+
     >>> import rushlight as torch
     >>> image, middle = torch.arange(4.0).reshape(1, 1, 2, 2), torch.zeros(1, 1, 1, 2)
     >>> torch.grid_sampler(image, middle, 0, 0, False).item()
@@ -318,6 +385,10 @@ def grid_sampler(
 
 def affine_grid_generator(theta: Tensor, size: Any, align_corners: bool) -> Tensor:
     """`nn.functional.affine_grid`.
+
+    theta: (N, 2, 3) or (N, 3, 4); size: that of the pictures, (N, C, *sizes). Arguments and
+    errors are those of the function there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.affine_grid.html
 
     >>> import rushlight as torch
     >>> torch.affine_grid_generator(torch.eye(2, 3)[None], (1, 1, 4, 5), False).shape
