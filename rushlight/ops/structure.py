@@ -15,7 +15,7 @@ from ..core.errors import ShapeError, fail, say_what_is_discarded
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
 from ..core.memory import LARGE, dense_like, lined
-from ..core.numbers import HALVES, cast_of, lower
+from ..core.numbers import cast_of, lower, wide
 from ..core.state import WATCHED
 from ..core.tape import PARAMS, PARENTS, shape_of
 from ..core.tensor import Tensor, wrap
@@ -161,15 +161,11 @@ def _sum_to(x: np.ndarray, shape: Shape) -> np.ndarray:
     dims = tuple(range(extra)) + tuple([
         extra + i for i, size in enumerate(shape) if size == 1 and x.shape[extra + i] != 1
     ])  # fmt: skip
-    if not dims:
-        return x.reshape(shape)
-    if x.dtype.char in HALVES:
-        return np.add.reduce(x, dims, np.float32).reshape(shape).astype(x.dtype)
-    return np.add.reduce(x, dims).reshape(shape)
+    return np.add.reduce(x, dims).reshape(shape) if dims else x.reshape(shape)
 
 
 sum_to = linear(
-    "sum_to", eval=_sum_to, adjoint=lambda g, x, shape: expand(g, x.shape),
+    "sum_to", eval=wide(_sum_to), adjoint=lambda g, x, shape: expand(g, x.shape),
     node="SumBackward1", doc="Summed over the dimensions that broadcasting added.",
 )  # fmt: skip
 
