@@ -1,5 +1,6 @@
 """Numbers on their way into arrays and a tensor's data type: what torch refuses, what wraps; and
-evaluations of half types, which NumPy widens beside a number, or rounds at each step.
+evaluations of half types, which NumPy widens beside a number, or rounds at each step; the next
+number.
 """
 
 from __future__ import annotations
@@ -171,3 +172,39 @@ def wide(evaluate: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
         return evaluate(x.astype(np.float32), *given).astype(x.dtype)
 
     return evaluated
+
+
+_MANY = 1024  # elements from which steps of whole numbers pay
+_PIECE = 1 << 14  # elements at a time, so that what is made on the way stays in the cache
+_BITS = {"f": np.dtype(np.int32), "d": np.dtype(np.int64)}
+
+
+def next_after(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """`np.nextafter`, which takes 8 ns an element and more: one more or less as a whole number."""
+    bits = _BITS.get(x.dtype.char) if type(x) is type(y) is np.ndarray else None
+    if bits is None or x.dtype != y.dtype or x.shape != y.shape or x.size < _MANY:
+        return np.nextafter(x, y)
+    if not (x.flags.c_contiguous and y.flags.c_contiguous and x.dtype.isnative):
+        return np.nextafter(x, y)
+    out = np.empty(x.shape, x.dtype)
+    flat, to, into = x.reshape(-1), y.reshape(-1), out.reshape(-1)
+    for start in range(0, x.size, _PIECE):
+        part = slice(start, start + _PIECE)
+        _next_after(flat[part], to[part], into[part], bits)
+    return out
+
+
+def _next_after(x: np.ndarray, y: np.ndarray, out: np.ndarray, kind: np.dtype) -> None:
+    whole, into = x.view(kind), out.view(kind)
+    further = x < y
+    plain = x > y
+    plain |= further  # they differ, and both are numbers
+    plain &= x != 0
+    further ^= whole < 0  # away from zero, where the whole number grows whatever the sign
+    step = further.view(np.int8)
+    step += step
+    step -= np.int8(1)
+    np.add(whole, step, out=into)
+    if not plain.all():
+        rest = (~plain).nonzero()[0]
+        out[rest] = np.nextafter(x[rest], y[rest])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,27 @@ __all__ = [
 ]  # fmt: skip
 
 
+Formula = Callable[..., np.ndarray]  # of places, the last place and further numbers
+_LENGTHS = 1 << 12  # up to which a window that was made is kept
+
+
+@lru_cache(64)
+def _kept(formula: Formula, n: int, last: int, numbers: tuple[float, ...], kind: Any) -> np.ndarray:
+    return formula(np.arange(n, dtype=np.float64), last, *numbers).astype(kind)
+
+
+def _values(formula: Formula, n: int, last: int, numbers: Any, kind: Any) -> np.ndarray:
+    """A new array of the formula's values at n places."""
+    if n > _LENGTHS or not all(type(number) is float and number for number in numbers):
+        return _kept.__wrapped__(formula, n, last, numbers, kind)
+    return _kept(formula, n, last, numbers, kind).copy()
+
+
 def _window(
-    name: str, length: Any, periodic: bool, shape: Callable[[np.ndarray, int], np.ndarray],
+    name: str, length: Any, periodic: bool, formula: Formula, numbers: tuple[float, ...],
     dtype: Any, device: Any, requires_grad: bool,
 ) -> Tensor:  # fmt: skip
-    """`shape(places, last place)` at every place; a periodic window leaves its last place out."""
+    """The formula's value at every place; a periodic window leaves its last place out."""
     dtypes.require_cpu(device)
     n = whole(name, "window_length", 1, length)
     if n < 0:
@@ -34,7 +51,29 @@ def _window(
     if n <= 1:
         return finish(np.ones(n, kind), requires_grad)
     last = n if periodic else n - 1
-    return finish(shape(np.arange(n, dtype=np.float64), last).astype(kind), requires_grad)
+    return finish(_values(formula, n, last, numbers, kind), requires_grad)
+
+
+def _hann(n: np.ndarray, last: int) -> np.ndarray:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * n / last)
+
+
+def _hamming(n: np.ndarray, last: int, alpha: float, beta: float) -> np.ndarray:
+    return alpha - beta * np.cos(2 * np.pi * n / last)
+
+
+def _blackman(n: np.ndarray, last: int) -> np.ndarray:
+    turn = 2 * np.pi * n / last
+    return 0.42 - 0.5 * np.cos(turn) + 0.08 * np.cos(2 * turn)
+
+
+def _bartlett(n: np.ndarray, last: int) -> np.ndarray:
+    return 1 - np.abs(2 * n / last - 1)
+
+
+def _kaiser(n: np.ndarray, last: int, beta: float) -> np.ndarray:
+    width = np.sqrt(np.maximum(1 - (2 * n / last - 1) ** 2, 0))
+    return np.i0(beta * width) / np.i0(beta)
 
 
 def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None, layout: Any = None,
@@ -47,8 +86,7 @@ def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
     """
     if layout is not None:
         dtypes.require_cpu(device, layout)
-    shape = lambda n, last: 0.5 - 0.5 * np.cos(2 * np.pi * n / last)
-    return _window("hann_window", window_length, periodic, shape, dtype, device, requires_grad)
+    return _window("hann_window", window_length, periodic, _hann, (), dtype, device, requires_grad)
 
 
 def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.54,
@@ -62,8 +100,16 @@ def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.5
     """
     if layout is not None:
         dtypes.require_cpu(device, layout)
-    shape = lambda n, last: alpha - beta * np.cos(2 * np.pi * n / last)
-    return _window("hamming_window", window_length, periodic, shape, dtype, device, requires_grad)
+    return _window(
+        "hamming_window",
+        window_length,
+        periodic,
+        _hamming,
+        (alpha, beta),
+        dtype,
+        device,
+        requires_grad,
+    )
 
 
 def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
@@ -77,9 +123,9 @@ def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = N
     """
     if layout is not None:
         dtypes.require_cpu(device, layout)
-    turn = lambda n, last: 2 * np.pi * n / last
-    shape = lambda n, last: 0.42 - 0.5 * np.cos(turn(n, last)) + 0.08 * np.cos(2 * turn(n, last))
-    return _window("blackman_window", window_length, periodic, shape, dtype, device, requires_grad)
+    return _window(
+        "blackman_window", window_length, periodic, _blackman, (), dtype, device, requires_grad
+    )
 
 
 def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
@@ -93,8 +139,9 @@ def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = N
     """
     if layout is not None:
         dtypes.require_cpu(device, layout)
-    shape = lambda n, last: 1 - np.abs(2 * n / last - 1)
-    return _window("bartlett_window", window_length, periodic, shape, dtype, device, requires_grad)
+    return _window(
+        "bartlett_window", window_length, periodic, _bartlett, (), dtype, device, requires_grad
+    )
 
 
 def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, *,
@@ -108,6 +155,6 @@ def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0,
     """
     if layout is not None:
         dtypes.require_cpu(device, layout)
-    width = lambda n, last: np.sqrt(np.maximum(1 - (2 * n / last - 1) ** 2, 0))
-    shape = lambda n, last: np.i0(beta * width(n, last)) / np.i0(beta)
-    return _window("kaiser_window", window_length, periodic, shape, dtype, device, requires_grad)
+    return _window(
+        "kaiser_window", window_length, periodic, _kaiser, (beta,), dtype, device, requires_grad
+    )

@@ -11,7 +11,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
-from ..core.numbers import chosen, wide
+from ..core.numbers import chosen, next_after, wide
 from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers, refuse_two_types
 from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
@@ -466,7 +466,7 @@ copysign = elementwise(
     lower=lambda s, x, y: s.copysign(x, y),
     doc="|x| with the sign of y.",
 )  # fmt: skip
-nextafter = elementwise("nextafter", eval=np.nextafter, partials=[1, 0.0],
+nextafter = elementwise("nextafter", eval=next_after, partials=[1, 0.0],
                         refuses={"bool int complex": "nextafter_cpu"}, numbers="none",
                   doc="The next number after x towards y.")  # fmt: skip
 gcd = plain("gcd", eval=np.gcd, arity=2, dtype="promote",

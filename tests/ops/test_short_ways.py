@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rushlight as rl
+from rushlight.core import numbers
 from rushlight.functions import neural
 from rushlight.ops import indexing, reduce, sort
 from rushlight.ops.fused import nll, norms, patches, pooling
@@ -185,3 +186,31 @@ def test_labels_of_places_are_found_by_flat_indices(reduction, weighted, monkeyp
         with monkeypatch.context() as patch:
             patch.setattr(nll, "_flat", lambda *_: None)
             assert short == found()
+
+
+@pytest.mark.parametrize("kind", ["f", "d"])
+@pytest.mark.parametrize("shape", [(40000,), (3, 700), (5,), (0,)])
+def test_next_numbers_are_numpys(kind: str, shape: tuple[int, ...]) -> None:
+    limits = np.finfo(kind)
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, limits.max, limits.tiny, -limits.tiny,
+                    limits.smallest_subnormal, -limits.smallest_subnormal], kind)  # fmt: skip
+    x, y = floats(*shape, kind=kind), floats(*shape, kind=kind)
+    for one, step in ((x, 3), (y, 2)):
+        part = one.reshape(-1)[::step]
+        part[:] = RANDOM.choice(odd, part.shape)
+    for a, b in ((x, y), (y, x), (np.abs(x), y), (x, x), (x[::-1], y), (x, -x)):
+        with np.errstate(all="ignore"):
+            assert numbers.next_after(a, b).tobytes() == np.nextafter(a, b).tobytes()
+
+
+def test_windows_that_are_kept_are_given_out_as_copies() -> None:
+    for name in ("hann", "hamming", "blackman", "bartlett", "kaiser"):
+        make = getattr(rl, f"{name}_window")
+        for periodic in (False, True):
+            first = make(12, periodic)
+            seen = first.tolist()
+            first.zero_()
+            assert make(12, periodic).tolist() == seen
+            assert make(12, not periodic).tolist() != seen
+        assert make(12, dtype=rl.float64).dtype is rl.float64
+    assert rl.kaiser_window(12, True, 3.0).tolist() != rl.kaiser_window(12, True, 4.0).tolist()
