@@ -129,7 +129,8 @@ class Primitive:
     feeds the compiler; `reads` lists what the rule reads ("x" inputs, "y" output, "z" all outputs
     but the first); `pull` is the baked backward function. `flat` names the node of a gradient that
     does not move with x but is not independent of it either (ReLU): its own gradient is zero.
-    `once`: with a number, half precision is computed in float32 and rounded once.
+    `once`: with a number, half precision is computed in float32 and rounded once. `rounds`: its
+    rule itself rounds numbers of 16 bits where torch does.
     `refuses`: kinds of numbers that the op does not take (words of `dtypes.KINDS`; "half") and
     the kernel by which torch says so, or its sentence (of a RuntimeError, or after
     "NotImplementedError: "), or what gives it for the operands. `real="..."` is short for
@@ -144,7 +145,8 @@ class Primitive:
 
     __slots__ = (
         "arity", "beside", "doc", "dtype", "edges", "eval", "flat", "forbids", "lower", "name",
-        "node", "numbers", "once", "outputs", "pull", "reads", "refuses", "rule", "shape",
+        "node", "numbers", "once", "outputs", "pull", "reads", "refuses", "rounds", "rule",
+        "shape",
     )  # fmt: skip
 
     name: str
@@ -156,6 +158,7 @@ class Primitive:
     reads: str
     flat: str
     once: bool
+    rounds: bool
     refuses: dict[str, Any]
     numbers: str
     forbids: Callable[[Any, Any], None] | None
@@ -176,6 +179,7 @@ class Primitive:
         self.reads = fields.get("reads", "")
         self.flat = fields.get("flat", "")
         self.once = fields.get("once", False)
+        self.rounds = fields.get("rounds", False)
         real = fields.get("real", "")
         self.refuses = _by_kind({"complex": real} if real else {}, fields.get("refuses", {}))
         self.numbers = fields.get("numbers", "")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.dtypes import bfloat16, float32
 from ..core.inplace import is_value
 from ..core.state import STATE
 from ..core.tensor import Tensor
 from ..ops.fused.kernels import half
 from ..ops.fused.recurrent import lstm_layer, recurrent_layer
-from ..ops.fused.recurrent_formula import short, short_lstm, unrolled
+from ..ops.fused.recurrent_formula import in_short, is_short, unrolled
 from ..ops.structure import cast
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -49,8 +48,9 @@ def recurrent_way(
     rows = x._array.shape[1] if sizes is None else sizes[0]
     sizes = None if sizes is None else tuple(sizes)
     steps = x._array.shape[0] if sizes is None else len(sizes)
-    if STATE.autocast or half(weights[1]._array):
-        y, *ends = _in_16_bits(mode, (x, h, c, *weights), sizes, reverse)
+    short = half(weights[1]._array) and not is_short(mode, (x, h, c, *weights), sizes)
+    if STATE.autocast or short:
+        y, *ends = _rounded(mode, (x, h, c, *weights), sizes, reverse)
         return y, tuple(ends)
     large = _GATES[mode] == 1 or weights[1]._array.size > _LARGE
     nothing = not (x._array.size and h._array.size)
@@ -65,20 +65,12 @@ def recurrent_way(
     return y, tuple(ends)
 
 
-def _in_16_bits(mode: str, xs: Sequence[Any], sizes: Any, reverse: bool) -> list[Any]:
-    """The layer with numbers rounded where torch rounds them.
+def _rounded(mode: str, xs: Sequence[Any], sizes: Any, reverse: bool) -> list[Any]:
+    """The layer of numbers of 16 bits, rounded after each op, as torch's is.
 
-    An LSTM in bfloat16 is oneDNN's: float32 but for the sum of its biases and the states after
-    each step. The others are ops on short numbers. Under autocast only the products are in the
-    fast type; states are in the widest type that meets.
+    Under autocast only the products are in the fast type; states are of the widest that meets.
     """
     x, h, c, *weights = xs
     if STATE.autocast:
         weights = [None if w is None else cast(w, STATE.autocast) for w in weights]
-    elif mode == "LSTM" and sizes is None and weights[-1] is None and x.dtype is bfloat16:
-        w_ih, w_hh, b_ih, b_hh, _ = weights
-        bias = None if b_ih is None else b_ih + b_hh
-        wide = [None if a is None else cast(a, float32) for a in (x, h, c, w_ih, w_hh, bias)]
-        found = unrolled(mode, (*wide, None, None), sizes, reverse, short_lstm)
-        return [cast(one, bfloat16) for one in found]
-    return unrolled(mode, (x, h, c, *weights), sizes, reverse, affine=short)
+    return unrolled(mode, (x, h, c, *weights), sizes, reverse, in_short)

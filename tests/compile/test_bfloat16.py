@@ -227,3 +227,27 @@ print(step(x, x).float().sum().item(), "llvmlite" in sys.modules,
         told.append(found.stdout.split())
     assert told[0][0] == told[1][0]
     assert told[1][1:] == ["False", "False"]
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_an_lstm_and_its_gradients_are_those_of_eager_code(autocast):
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        net, x = torch.nn.LSTM(9, 12, num_layers=2), torch.randn(6, 4, 9)
+        if not autocast:
+            net, x = net.bfloat16(), x.bfloat16()
+
+        def step(x, net=net):
+            net.zero_grad()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+                y, _ = net(x)
+                loss = y.float().square().sum()
+            loss.backward()
+            return y
+
+        run = torch.compile(step, fullgraph=True) if compiled else step
+        found.append([run(x), *[one.grad for one in net.parameters()]])
+    for eager, native in zip(*found):
+        assert eager.dtype == native.dtype
+        assert torch.equal(eager, native)

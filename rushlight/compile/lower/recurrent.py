@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...core.dtypes import bfloat16
 from ...ops.fused.recurrent_formula import schedule
+from ..middle.graph import BFLOAT16
 from .contract import TABLE as PRODUCTS
 from .value import NotNative
 
@@ -56,8 +58,18 @@ def _lstm(s: Any, gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, A
     return hidden if w_hr is None else _linear(s, hidden, w_hr), cell
 
 
+def _short(s: Any, x: Any) -> Any:
+    return s.cast(s.cast(x, bfloat16.numpy), x.dtype)
+
+
+def _short_lstm(s: Any, gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    hidden, cell = _lstm(s, gates, share, state, None)
+    return _short(s, hidden), _short(s, cell)
+
+
 _MODES: dict[str, Callable[..., tuple[Any, Any]]] = {
-    "RNN_TANH": _tanh, "RNN_RELU": _relu, "GRU": _gru, "LSTM": _lstm
+    "RNN_TANH": _tanh, "RNN_RELU": _relu, "GRU": _gru, "LSTM": _lstm,
+    "short LSTM": _short_lstm,
 }  # fmt: skip
 
 
@@ -92,7 +104,7 @@ def _layer(s: Any, mode: str, xs: Any, sizes: Any, reverse: bool, kept: int) -> 
     order = sorted(range(len(steps)), key=lambda i: steps[i][0])
     y = _cat(s, [found[i][0] for i in order])
     ends = [_ends(s, [state[i] for state in found], steps)
-            for i in range(2 if mode == "LSTM" else 1)]  # fmt: skip
+            for i in range(2 if mode.endswith("LSTM") else 1)]  # fmt: skip
     return (s.reshape(y, (*shape[:-1], y.shape[1])), *ends, *[None] * kept)
 
 
@@ -112,7 +124,11 @@ def _recurrent(s: Any, x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: An
 
 def _lstm_layer(s: Any, *rest: Any) -> Any:
     *xs, sizes, reverse, _ = rest
-    return _layer(s, "LSTM", xs, sizes, reverse, 3)
+    if s.kinds[0].char != BFLOAT16:
+        return _layer(s, "LSTM", xs, sizes, reverse, 3)
+    *xs, b_ih, b_hh, w_hr = xs
+    bias = None if b_ih is None else _short(s, b_ih + b_hh)
+    return _layer(s, "short LSTM", (*xs, bias, None, w_hr), sizes, reverse, 3)
 
 
 TABLE: dict[str, Any] = {"recurrent_layer": _recurrent, "lstm_layer": _lstm_layer}

@@ -160,6 +160,7 @@ class Elements:
     def __init__(self) -> None:
         self.line = self.module = ""
         self.wanted: Collection[int] = ()  # of an op's outputs, those that are read
+        self.kinds: tuple[Any, ...] = ()  # their types; rules see bfloat16 as float32
         self.made: list[Node] = []
         self._constants: dict[Any, Value] = {}
 

@@ -141,6 +141,7 @@ def _native(s: Builder, node: Node, xs: list[Any]) -> Any:
             return s.zeros(node.shape, node.dtype)
     xs = [_wide(s, x) for x in xs]
     rule, arguments, keywords = _call(node, xs)
+    s.kinds = kinds
     found = rule(s, *arguments, **keywords)
     if not several:
         return _checked(s, found, node.shape, kinds[0])

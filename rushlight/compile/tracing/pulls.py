@@ -194,7 +194,7 @@ def pull(entry: Entry, g: Any) -> Any:
     What it gives is rounded once, to the types of what was read.
     """
     given = _each(entry[INPUTS]), _each(entry[OUTPUT])
-    if not any(_is_half(x) for part in given for x in part):
+    if entry[PRIM].rounds or not any(_is_half(x) for part in given for x in part):
         return entry[PRIM].pull(g, entry)
     real = list(entry)
     real[INPUTS], real[OUTPUT] = _wide(entry[INPUTS]), _wide(entry[OUTPUT])

@@ -18,7 +18,7 @@ from ...core.state import STATE
 from ...core.values import Value, only_batched, unfollowed
 from . import recurrent_members, recurrent_rows, recurrent_steps
 from .kernels import half, raw
-from .recurrent_formula import formula
+from .recurrent_formula import formula, is_short, unrolled
 
 _STATES = {"LSTM": 2}
 _AHEAD = 8  # times the work from which a plain layer of one member goes by native steps
@@ -74,6 +74,16 @@ def _stacked(each: Any) -> list[Any]:
     return [None if parts[0] is None else np.stack(parts) for parts in zip(*each)]
 
 
+def _each(function: Any, mode: str, g: Any, xs: Any, reverse: bool) -> list[Any]:
+    """What `unrolled` or `formula` says of one layer, or of each member."""
+    if xs[4].ndim == 2:
+        return function(mode, *([] if g is None else [g]), xs, None, reverse)
+    return _stacked([
+        _each(function, mode, g and _of(g, member), _of(xs, member), reverse)
+        for member in range(len(xs[0]))
+    ])  # fmt: skip
+
+
 def _in_turn(mode: str, xs: Any, reverse: bool) -> tuple[np.ndarray, ...]:
     """Members by native steps, one after the other: what they keep lies together at once."""
     count, room = xs[0].shape[1], recurrent_steps.kept_of(
@@ -92,6 +102,9 @@ def _in_turn(mode: str, xs: Any, reverse: bool) -> tuple[np.ndarray, ...]:
 def _evaluate(mode: str, xs: Any, sizes: Any, reverse: bool) -> tuple[np.ndarray, ...]:
     """What is kept for the gradient leaves as integers, which carry none."""
     kind, states = xs[0].dtype, _STATES.get(mode, 1)
+    if xs[0].size and is_short(mode, xs, sizes):
+        ends = _each(unrolled, mode, None, xs, reverse)
+        return *ends, *[np.empty((*xs[0].shape[: xs[4].ndim - 2], 0), np.int32) for _ in range(3)]
     xs = _wide(*xs)
     found: Any
     if xs[4].ndim == 2:
@@ -110,6 +123,8 @@ def _pulled(
     mode: str, g: Any, kept: Any, xs: Any, sizes: Any, reverse: bool, wants_x: bool
 ) -> list[Any]:
     """The gradients of (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr), all arrays."""
+    if is_short(mode, xs, sizes):
+        return _each(formula, mode, g, xs, reverse)
     kind = xs[0].dtype
     xs, g = _wide(*xs), _wide(*g)
     kept = [one.view(xs[0].dtype) for one in kept]
@@ -129,7 +144,8 @@ def _back(
     mode: str, g: Any, kept: Any, xs: Any, sizes: Any, reverse: bool, wants_x: bool
 ) -> list[Any]:
     """The gradients as an op gives them: an array for every operand, empty ones for None."""
-    if xs[0].size and not any(one.size for one in kept):  # a batch keeps nothing that fits one
+    none = not any(one.size for one in kept)  # a batch keeps nothing that fits one
+    if none and xs[0].size and not is_short(mode, xs, sizes):
         kept = _evaluate(mode, xs, sizes, reverse)[_STATES.get(mode, 1) + 1 :]
     found = _pulled(mode, g, kept, xs, sizes, reverse, wants_x)
     nothing = np.empty((*xs[0].shape[: xs[4].ndim - 2], 0), xs[0].dtype)
@@ -221,7 +237,8 @@ recurrent_layer = general(
     doc="One direction of a layer of RNN or GRU: outputs (T, B, H), last state, what it keeps.",
 )  # fmt: skip
 lstm_layer = general(
-    "lstm_layer", vjp=_lstm_vjp, arity=8, outputs=6, reads="xz", node="MkldnnRnnLayerBackward0",
+    "lstm_layer", vjp=_lstm_vjp, arity=8, outputs=6, reads="xz", rounds=True,
+    node="MkldnnRnnLayerBackward0",
     eval=lambda *rest: _evaluate("LSTM", rest[:8], *rest[8:10]),
     doc="One direction of an LSTM layer: outputs (T, B, H), last h and c, what it keeps.",
 )  # fmt: skip

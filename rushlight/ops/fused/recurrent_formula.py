@@ -13,7 +13,7 @@ from typing import Any
 from ...core.dtypes import bfloat16, float32
 from ..contract import linear, linear_bias, matmul
 from ..reduce import sum as sum_of
-from ..structure import cast, join, narrow, reshape, transpose, unsqueeze
+from ..structure import cast, join, narrow, reshape, split, transpose, unsqueeze
 from ..transcendental import relu, sigmoid, tanh
 
 Steps = list[tuple[int, int, int, int]]
@@ -47,10 +47,9 @@ def _cat(parts: Sequence[Any]) -> Any:
     return join(parts, rows, tuple(part.shape[rows] for part in parts))
 
 
-def gates_of(x: Any, count: int) -> list[Any]:
+def gates_of(x: Any, count: int) -> Sequence[Any]:
     last = x.ndim - 1
-    size = x.shape[last] // count
-    return [narrow(x, last, i * size, size) for i in range(count)]
+    return split(x, last, (x.shape[last] // count,) * count)
 
 
 def side_by_side(parts: Sequence[Any]) -> Any:
@@ -125,10 +124,45 @@ def _lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
     return d, d, None, by_cell * keep
 
 
+def _short(x: Any) -> Any:
+    """Numbers of float32 that bfloat16 has too."""
+    return cast(cast(x, bfloat16), float32)
+
+
+def _short_lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
+    (hidden, cell), (*doors, _, before, _) = _lstm(gates, share, state, None)
+    hidden, cell = _short(hidden), _short(cell)
+    return (hidden, cell), (*map(_short, doors), tanh(cell), before, hidden)
+
+
+def _short_lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
+    d, _, _, cell = _lstm_back(by_h, by_c, saved, None)
+    d = _short(d)
+    return d, d, None, cell
+
+
 MODES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "RNN_TANH": (_tanh, _tanh_back), "RNN_RELU": (_relu, _relu_back), "GRU": (_gru, _gru_back),
-    "LSTM": (_lstm, _lstm_back),
+    "LSTM": (_lstm, _lstm_back), "short LSTM": (_short_lstm, _short_lstm_back),
 }  # fmt: skip
+
+
+def is_short(mode: str, xs: Any, sizes: Any) -> bool:
+    """Whether it is oneDNN's LSTM in bfloat16, whose mode is here "short LSTM".
+
+    It computes in float32, and rounds the sum of its biases, the states after each step, what a
+    step keeps for its gradient, and the gradients of the gates.
+    """
+    kind = xs[0].dtype
+    short = kind is bfloat16 or getattr(kind, "char", "") == "E"
+    return short and mode == "LSTM" and sizes is None and xs[7] is None
+
+
+def short_operands(xs: Any) -> list[Any]:
+    """The operands in float32; both biases are in the first."""
+    *rest, b_ih, b_hh, _ = xs
+    bias = None if b_ih is None else b_ih + b_hh
+    return [None if a is None else cast(a, float32) for a in (*rest, bias)] + [None, None]
 
 
 def _affine(x: Any, w: Any, bias: Any) -> Any:
@@ -138,16 +172,10 @@ def _affine(x: Any, w: Any, bias: Any) -> Any:
     return product + (bias if bias.ndim == 1 else unsqueeze(bias, 1))
 
 
-def short(x: Any, w: Any, bias: Any) -> Any:
+def in_short(x: Any, w: Any, bias: Any) -> Any:
     """x w^T + b in the type of the weights, rounded once."""
     x = x if x.dtype == w.dtype else cast(x, w.dtype)
     return linear(x, w) if bias is None else linear_bias(x, w, bias)
-
-
-def short_lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
-    """A step in float32 whose states are rounded to bfloat16: oneDNN's, and so torch's."""
-    found, saved = _lstm(gates, share, state, w_hr)
-    return tuple(cast(cast(one, bfloat16), float32) for one in found), saved
 
 
 def _run(
@@ -155,7 +183,9 @@ def _run(
 ) -> tuple[list[Any], list[Any]]:
     """The states before and after every step, and what its gradient needs, in order of work."""
     _, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = xs
-    gates = affine(rows, w_ih, b_ih)
+    spans = sorted(step[:2] for step in steps)
+    parts = split(affine(rows, w_ih, b_ih), rows.ndim - 2, tuple(b - a for a, b in spans))
+    gates = dict(zip(spans, parts))
     pairs, saved, last = [], [], None
     for start, stop, _, shared in steps:
         count = stop - start
@@ -166,7 +196,7 @@ def _run(
             for i, first in enumerate((h, c))
         )  # fmt: skip
         share = affine(before[0], w_hh, b_hh)
-        last, kept = forward(_cut(gates, start, stop), share, before, w_hr)
+        last, kept = forward(gates[start, stop], share, before, w_hr)
         pairs.append((before, last))
         saved.append(kept)
     return pairs, saved
@@ -191,18 +221,20 @@ def _laid(x: Any, sizes: Any) -> tuple[Any, Any]:
 
 
 def unrolled(
-    mode: str, xs: Any, sizes: Any, reverse: bool,
-    step: Callable[..., Any] | None = None, affine: Callable[..., Any] = _affine,
-) -> list[Any]:  # fmt: skip
+    mode: str, xs: Any, sizes: Any, reverse: bool, affine: Callable[..., Any] = _affine
+) -> list[Any]:
     """The layer forwards: its output and last states."""
+    if is_short(mode, xs, sizes):
+        found = unrolled("short LSTM", short_operands(xs), None, reverse)
+        return [cast(one, bfloat16) for one in found]
     shape = xs[0].shape
     rows, sizes = _laid(xs[0], sizes)
     steps = schedule(sizes, reverse)
-    pairs, _ = _run(rows, xs, steps, step or MODES[mode][0], affine)
+    pairs, _ = _run(rows, xs, steps, MODES[mode][0], affine)
     y = _in_rows([after[0] for _, after in pairs], steps)
     counts = [stop - start for start, stop, _, _ in steps] + [0]
     ends = []
-    for i in range(2 if mode == "LSTM" else 1):
+    for i in range(2 if mode.endswith("LSTM") else 1):
         left = [_cut(after[i], counts[k + 1], counts[k]) for k, (_, after) in enumerate(pairs)
                 if counts[k + 1] < counts[k]]  # fmt: skip
         ends.append(_cat(left[::-1] or [pairs[-1][1][i]]))  # without a row: as it is
@@ -211,12 +243,16 @@ def unrolled(
 
 def formula(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
     """The gradients of (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr), recorded op by op."""
+    if is_short(mode, xs, sizes):
+        wide = [cast(one, float32) for one in g]
+        found = formula("short LSTM", wide, short_operands(xs), None, reverse)
+        return [None if one is None else cast(one, bfloat16) for one in found]
     x, _, _, w_ih, w_hh, b_ih, _, w_hr = xs
     rows, sizes = _laid(x, sizes)
     steps = schedule(sizes, reverse)
     pairs, saved = _run(rows, xs, steps, MODES[mode][0], _affine)
     by_y = reshape(g[0], (*rows.shape[:-1], g[0].shape[-1]))
-    by_h, by_c = g[1], g[2] if mode == "LSTM" else None
+    by_h, by_c = g[1], g[2] if mode.endswith("LSTM") else None
     by_gates, by_share, turned = [], [], []
     for (start, stop, _, _), kept in zip(reversed(steps), reversed(saved)):
         count = stop - start
