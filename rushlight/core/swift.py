@@ -8,12 +8,16 @@ Python, which does whatever they leave.
 
 from __future__ import annotations
 
+import copyreg
+import functools
 import sys
 import threading
+from types import MethodDescriptorType
 from typing import Any
 
 import numpy as np
 
+from .arrivals import when_imported
 from .gates import STANDS, Stand
 from .heavy import Pieces
 from .overrides import OPS
@@ -40,6 +44,7 @@ def hasten() -> bool:
     if native is None:
         return False
     with _lock:
+        _tell_pickle()
         for name in (*_BY, *_OTHERS):
             python = vars(Tensor)[name]
             if name not in STANDS and _is_ours(python):
@@ -71,6 +76,22 @@ def stand_in(name: str, python: Any) -> Stand:
     native, prim = _NATIVE.found, python.primitive
     made = native.operator(name, python, prim, _BY.get(name, prim.eval), name in _OF_NUMBERS)
     return Stand(made, python, native.leave_to)
+
+
+def _as_found(method: Any) -> Any:
+    """How a method of a built-in class is pickled: ours, which are of any object, as Tensor's."""
+    found = [name for name, stand in STANDS.items() if stand.made is method]
+    return (getattr, (Tensor, found[0])) if found else method.__reduce__()
+
+
+@functools.cache
+def _tell_pickle() -> None:
+    """Have `copy` and `pickle` ask, and Python's way to processes, which has a table of its own."""
+    copyreg.pickle(MethodDescriptorType, _as_found)
+    home = "multiprocessing.reduction"
+    when_imported(
+        home, lambda: sys.modules[home].ForkingPickler.register(MethodDescriptorType, _as_found)
+    )
 
 
 def _is_ours(python: Any) -> bool:

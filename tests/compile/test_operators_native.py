@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import gc
+import inspect
 import itertools
+import pickle
 import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -68,6 +73,19 @@ def operands() -> list[Any]:
         -(2**24), -1, 2**70, True, 1j, None, "a", [1.0], np.ones((2, 3), np.float32),
         np.float32(2.0), np.float64(2.0), np.int64(2),
     ]  # fmt: skip
+
+
+def test_an_operator_is_copied_pickled_and_asked_for_its_signature() -> None:
+    native: Any = Tensor.__add__
+    assert not hasattr(native, "primitive")
+    sent = ForkingPickler.dumps(native)
+    for again in (copy.copy(native), pickle.loads(pickle.dumps(native)), pickle.loads(sent)):
+        assert again is native
+    both = pickle.loads(pickle.dumps((str.join, functools.partial(native, torch.ones(1)))))
+    assert both[0] is str.join and both[1](2).item() == 3
+    assert str(inspect.signature(native)) == "(self, other, /)"
+    assert native.__doc__ == STANDS["__add__"].python.__doc__
+    assert native(1, torch.ones(1)).item() == 2  # of no tensor, as the operator in Python
 
 
 def outcome(call: Any, *args: Any) -> tuple[Any, Any]:

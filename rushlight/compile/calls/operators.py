@@ -97,7 +97,8 @@ class Operators:
         """
         keeps = ("x" in prim.reads) + 2 * ("y" in prim.reads) + 4 * (prim.rule is not None)
         place = self._way(python, evaluate, prim, keeps + 8 * numbers)
-        made = self._definition(f"operator{place}", name, ONE_OPERAND, python.__doc__)
+        doc = f"{name}($self, other, /)\n--\n\n{python.__doc__ or ''}"  # read as a signature too
+        made = self._definition(f"operator{place}", name, ONE_OPERAND, doc)
         describe = ctypes.pythonapi.PyDescr_NewMethod
         describe.restype, describe.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_void_p]
         # of any object: what is no tensor is for the operator in Python to refuse
