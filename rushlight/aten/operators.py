@@ -169,7 +169,8 @@ def carried(overload: Any, args: Any, kwargs: Any, function: Any = None) -> Any:
     if _written_by(overload):
         return _overwritten(overload, args, kwargs)
     tensors = list(tensors_in((args, kwargs)))
-    wanted = STATE.grad and any(x._entry is not None for x in tensors)
+    kept = STATE.grad and overload.overloadpacket.__name__ != "detach"  # which leaves no history
+    wanted = kept and any(x._entry is not None for x in tensors)
     if wanted and any(type(x._array) is not np.ndarray for x in tensors):
         return (function or overload.kernel)(*args, **kwargs)
     state = rl.get_rng_state()

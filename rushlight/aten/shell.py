@@ -56,8 +56,9 @@ class Shell(Value):
         result._array, result._entry = self, entry
         return result
 
-    def detached(self) -> Shell:
-        return self
+    def detached(self) -> Any:
+        """What the class gives for it, with attributes of its own."""
+        return door.modes.Late.detach(self.met())._array
 
     def below(self) -> Tensor:
         return self.met()

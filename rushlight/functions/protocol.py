@@ -335,6 +335,8 @@ def data(self: Tensor) -> Tensor:
     array = self._array
     result = wrap(array.detached() if isinstance(array, Value) else array)
     result._silent = True
+    if getattr(result._array, "met", None) is not None:
+        return alike(result, self)
     return kin(like(result, self), self)
 
 
