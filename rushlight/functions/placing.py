@@ -75,7 +75,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
     size = _size(input, place)
     if place == 1 and input._array.flags.c_contiguous:  # `_rows` has a program ask it again
         given = settled(index).reshape(-1)
-        for bad in given[(given < 0) | (given >= size)][:1]:
+        if not ix.within(given, size):
+            bad = given[(given < 0) | (given >= size)][0]
             raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
     rows = _rows("index_select", index, size)
     if not input._array.ndim and rows.size != 1:
