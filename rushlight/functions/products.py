@@ -54,6 +54,10 @@ def _expect(name: str, *wanted: tuple[Tensor, str, int]) -> None:
 def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     """The product of two matrices.
 
+    Shapes: (n, k) and (k, m) give (n, m); nothing broadcasts. Raises: RuntimeError for other
+    numbers of dimensions, sizes that do not fit, and operands of two types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.mm.html
+
     >>> import rushlight as torch
     >>> torch.mm(torch.ones(1, 2), torch.ones(2, 1))
     tensor([[2.]])
@@ -64,6 +68,10 @@ def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
 
 def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
     """The product of a matrix and a vector.
+
+    Shapes: (n, k) and (k,) give (n,). Raises: RuntimeError for other numbers of dimensions,
+    sizes that do not fit, and operands of two types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.mv.html
 
     >>> import rushlight as torch
     >>> torch.mv(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0, 4.0]))
@@ -78,6 +86,10 @@ def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     """The products of two batches of matrices, (b, n, k) and (b, k, m).
+
+    Shapes: (b, n, m), of as many batches; nothing broadcasts. Raises: RuntimeError for other
+    numbers of dimensions, sizes that do not fit, and operands of two types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bmm.html
 
     >>> import rushlight as torch
     >>> torch.bmm(torch.ones(5, 2, 3), torch.ones(5, 3, 4)).shape
@@ -118,6 +130,10 @@ def _expect_vectors(a: Tensor, b: Tensor) -> None:
 def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:
     """The inner product of two vectors.
 
+    Shapes: (n,) and (n,) give a single number. Raises: RuntimeError for other numbers of
+    dimensions, sizes that do not fit, and operands of two types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dot.html
+
     >>> import rushlight as torch
     >>> torch.dot(torch.tensor([2.0, 3.0]), torch.tensor([2.0, 1.0]))
     tensor(7.)
@@ -129,6 +145,10 @@ def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor:
 def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The inner product of two vectors, the first conjugated.
 
+    Shapes: (n,) and (n,) give a single number. Raises: RuntimeError for other numbers of
+    dimensions, sizes that do not fit, and operands of two types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.vdot.html
+
     >>> import rushlight as torch
     >>> torch.vdot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor(11.)
@@ -139,6 +159,10 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """All products of an element of one vector and one of the other: (n,), (m,) give (n, m).
+
+    Operands are promoted together. Raises: RuntimeError for operands of other than one
+    dimension.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.outer.html
 
     >>> import rushlight as torch
     >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
@@ -156,6 +180,10 @@ ger = outer
 
 def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The sum over the last dimension of both: (..., k) and (*, k) give (..., *).
+
+    A single number multiplies every element. Raises: RuntimeError for last dimensions of two
+    sizes, and for operands of two types.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.inner.html
 
     >>> import rushlight as torch
     >>> torch.inner(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
@@ -242,6 +270,10 @@ def _tensordot(a: Tensor, b: Tensor, left: Sequence[int], right: Sequence[int]) 
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The Kronecker product: every element of `input` times the whole of `other`.
 
+    Shapes: each size is the product of the two operands'; the one of fewer dimensions gets
+    sizes of 1 in front. Operands are promoted together.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.kron.html
+
     >>> import rushlight as torch
     >>> torch.kron(torch.tensor([1, 10]), torch.tensor([1, 2]))
     tensor([ 1,  2, 10, 20])
@@ -256,6 +288,10 @@ def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal.
+
+    Shapes: (n, m) gives a single number; whole numbers give int64. Raises: RuntimeError for
+    other than two dimensions, NotImplementedError for bools.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.trace.html
 
     >>> import rushlight as torch
     >>> torch.trace(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))

@@ -58,6 +58,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Any:
     """Fill from U(a, b).
 
+    In place and not recorded, as all of these; the tensor is returned. Shapes: any. generator:
+    what draws, torch's own without it.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
+
     >>> import rushlight as torch
     >>> torch.nn.init.uniform_(torch.empty(3, 5)).max() < 1
     tensor(True)
@@ -68,6 +72,10 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Any = None)
 
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
     """Fill from N(mean, std^2).
+
+    mean and std are numbers. Shapes: any. Returned: the tensor. generator: what draws, torch's
+    own without it.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
 
     >>> import rushlight as torch
     >>> torch.nn.init.normal_(torch.empty(3, 5), std=0.1).shape
@@ -146,6 +154,9 @@ def _reject_from_uniform(
 def constant_(tensor: Any, val: float) -> Any:
     """Fill with `val`.
 
+    Shapes: any. Returned: the tensor, which was written in place.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
+
     >>> import rushlight as torch
     >>> torch.nn.init.constant_(torch.empty(2), 3.0)
     tensor([3., 3.])
@@ -157,6 +168,9 @@ def constant_(tensor: Any, val: float) -> Any:
 def ones_(tensor: Any) -> Any:
     """Fill with 1.
 
+    Shapes: any. Returned: the tensor, which was written in place.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
+
     >>> import rushlight as torch
     >>> torch.nn.init.ones_(torch.empty(2))
     tensor([1., 1.])
@@ -166,6 +180,9 @@ def ones_(tensor: Any) -> Any:
 
 def zeros_(tensor: Any) -> Any:
     """Fill with 0.
+
+    Shapes: any. Returned: the tensor, which was written in place.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
 
     >>> import rushlight as torch
     >>> torch.nn.init.zeros_(torch.empty(2))
@@ -177,6 +194,9 @@ def zeros_(tensor: Any) -> Any:
 
 def eye_(tensor: Any) -> Any:
     """Fill a matrix with the identity: ones on the diagonal.
+
+    Shapes: (n, m). Raises: ValueError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
 
     >>> import rushlight as torch
     >>> torch.nn.init.eye_(torch.empty(1, 2))
@@ -190,6 +210,11 @@ def eye_(tensor: Any) -> Any:
 
 def dirac_(tensor: Any, groups: int = 1) -> Any:
     """Fill a convolution's weight so that each group passes its first channels through.
+
+    Shapes: (out, in, *sizes) of one to three sizes; ones stand in the middle, zeros elsewhere.
+    groups: those of the convolution. Raises: ValueError for other numbers of dimensions, and
+    where the groups do not divide the first size.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
 
     >>> import rushlight as torch
     >>> w = torch.nn.init.dirac_(torch.empty(2, 2, 3))
@@ -253,6 +278,11 @@ def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> An
 def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
     """Fill from N(0, std^2), std = gain * sqrt(2 / (fan_in + fan_out)).
 
+    fan_in and fan_out are sizes 1 and 0, times the sizes of the kernel. Raises: ValueError for
+    fewer than two dimensions. generator: what draws, torch's own without it. Paper: Glorot and
+    Bengio 2010.
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html
+
     >>> import rushlight as torch
     >>> torch.nn.init.xavier_normal_(torch.empty(3, 5)).shape
     torch.Size([3, 5])
@@ -276,6 +306,11 @@ def kaiming_uniform_(
 ) -> Any:
     """Fill from U(-b, b), b = gain * sqrt(3 / fan). Source: He et al., 2015.
 
+    a: the negative slope of "leaky_relu"; mode: which fan, "fan_in" or "fan_out";
+    nonlinearity: what follows, which sets the gain (`calculate_gain`). Raises: ValueError for
+    another mode or nonlinearity, and for fewer than two dimensions. generator: what draws,
+    torch's own without it.
+
     >>> import rushlight as torch
     >>> torch.nn.init.kaiming_uniform_(torch.empty(3, 5), nonlinearity="relu").shape
     torch.Size([3, 5])
@@ -295,6 +330,8 @@ def kaiming_normal_(
     generator: Any = None,
 ) -> Any:
     """Fill from N(0, std^2), std = gain / sqrt(fan). Source: He et al., 2015.
+
+    Arguments and errors are those of `kaiming_uniform_`.
 
     >>> import rushlight as torch
     >>> torch.nn.init.kaiming_normal_(torch.empty(3, 5)).shape

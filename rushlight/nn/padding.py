@@ -44,6 +44,10 @@ class _ConstantPadNd(_Pad):
 class ConstantPad1d(_ConstantPadNd):
     """Pad (*, W) with `value`.
 
+    padding: one number for all sides, or (left, right); negative ones cut off. Shapes: any with
+    at least those dimensions, whose sizes grow by the numbers of their two sides.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConstantPad1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.ConstantPad1d(1, 9.0)(torch.zeros(1, 2))
     tensor([[9., 0., 0., 9.]])
@@ -52,6 +56,11 @@ class ConstantPad1d(_ConstantPadNd):
 
 class ConstantPad2d(_ConstantPadNd):
     """Pad (*, H, W) with `value`.
+
+    padding: one number for all sides, or (left, right, top, bottom); negative ones cut off.
+    Shapes: any with at least those dimensions, whose sizes grow by the numbers of their two
+    sides.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConstantPad2d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ConstantPad2d(1, 7.0)(torch.zeros(1, 1, 2))
@@ -65,6 +74,11 @@ class ConstantPad2d(_ConstantPadNd):
 
 class ConstantPad3d(_ConstantPadNd):
     """Pad (*, D, H, W) with `value`.
+
+    padding: one number for all sides, or (left, right, top, bottom, front, back); negative ones
+    cut off. Shapes: any with at least those dimensions, whose sizes grow by the numbers of their
+    two sides.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConstantPad3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ConstantPad3d((1, 2, 0, 0, 0, 0), 9.0)(torch.tensor([[[[1.0]]]]))
@@ -85,6 +99,10 @@ class _ZeroPadNd(_ConstantPadNd):
 class ZeroPad1d(_ZeroPadNd, ConstantPad1d):
     """Pad (*, W) with zeros.
 
+    padding: one number for all sides, or (left, right); negative ones cut off. Shapes: any with
+    at least those dimensions, whose sizes grow by the numbers of their two sides.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ZeroPad1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.ZeroPad1d(1)(torch.ones(1, 2))
     tensor([[0., 1., 1., 0.]])
@@ -94,6 +112,11 @@ class ZeroPad1d(_ZeroPadNd, ConstantPad1d):
 class ZeroPad2d(_ZeroPadNd, ConstantPad2d):
     """Pad (*, H, W) with zeros.
 
+    padding: one number for all sides, or (left, right, top, bottom); negative ones cut off.
+    Shapes: any with at least those dimensions, whose sizes grow by the numbers of their two
+    sides.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ZeroPad2d.html
+
     >>> import rushlight as torch
     >>> torch.nn.ZeroPad2d(1)
     ZeroPad2d((1, 1, 1, 1))
@@ -102,6 +125,11 @@ class ZeroPad2d(_ZeroPadNd, ConstantPad2d):
 
 class ZeroPad3d(_ZeroPadNd, ConstantPad3d):
     """Pad (*, D, H, W) with zeros.
+
+    padding: one number for all sides, or (left, right, top, bottom, front, back); negative ones
+    cut off. Shapes: any with at least those dimensions, whose sizes grow by the numbers of their
+    two sides.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ZeroPad3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ZeroPad3d(1)(torch.ones(1, 2, 3, 4)).shape
@@ -118,6 +146,11 @@ class _ReflectionPadNd(_Pad):
 class ReflectionPad1d(_ReflectionPadNd):
     """Mirror (*, W) at its ends, without repeating the ends.
 
+    padding: one number for all sides, or (left, right); negative ones cut off. Shapes: (C, W) or
+    (N, C, W). Raises: RuntimeError where a side's number is not below the size,
+    NotImplementedError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReflectionPad1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.ReflectionPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
     tensor([[2., 1., 2., 3., 2.]])
@@ -126,6 +159,11 @@ class ReflectionPad1d(_ReflectionPadNd):
 
 class ReflectionPad2d(_ReflectionPadNd):
     """Mirror (*, H, W) at its edges, without repeating the edges.
+
+    padding: one number for all sides, or (left, right, top, bottom); negative ones cut off.
+    Shapes: (C, H, W) or (N, C, H, W). Raises: RuntimeError where a side's number is not below the
+    size, NotImplementedError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReflectionPad2d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ReflectionPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))
@@ -140,6 +178,11 @@ class ReflectionPad2d(_ReflectionPadNd):
 
 class ReflectionPad3d(_ReflectionPadNd):
     """Mirror (*, D, H, W) at its faces, without repeating them.
+
+    padding: one number for all sides, or (left, right, top, bottom, front, back); negative ones
+    cut off. Shapes: (C, D, H, W) or (N, C, D, H, W). Raises: RuntimeError where a side's number
+    is not below the size, NotImplementedError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReflectionPad3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ReflectionPad3d((2, 0, 0, 0, 0, 0))(torch.tensor([[[[1.0, 2.0, 3.0]]]]))
@@ -158,6 +201,10 @@ class _ReplicationPadNd(_Pad):
 class ReplicationPad1d(_ReplicationPadNd):
     """Repeat the ends of (*, W).
 
+    padding: one number for all sides, or (left, right); negative ones cut off. Shapes: (C, W) or
+    (N, C, W). Raises: NotImplementedError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReplicationPad1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.ReplicationPad1d(1)(torch.tensor([[1.0, 2.0]]))
     tensor([[1., 1., 2., 2.]])
@@ -166,6 +213,11 @@ class ReplicationPad1d(_ReplicationPadNd):
 
 class ReplicationPad2d(_ReplicationPadNd):
     """Repeat the edges of (*, H, W).
+
+    padding: one number for all sides, or (left, right, top, bottom); negative ones cut off.
+    Shapes: (C, H, W) or (N, C, H, W). Raises: NotImplementedError for other numbers of
+    dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReplicationPad2d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ReplicationPad2d(1)(torch.arange(4.0).reshape(1, 2, 2))
@@ -180,6 +232,11 @@ class ReplicationPad2d(_ReplicationPadNd):
 
 class ReplicationPad3d(_ReplicationPadNd):
     """Repeat the faces of (*, D, H, W).
+
+    padding: one number for all sides, or (left, right, top, bottom, front, back); negative ones
+    cut off. Shapes: (C, D, H, W) or (N, C, D, H, W). Raises: NotImplementedError for other
+    numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReplicationPad3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ReplicationPad3d((2, 1, 0, 0, 0, 0))(torch.tensor([[[[1.0, 2.0]]]]))
@@ -205,6 +262,11 @@ class _CircularPadNd(_Pad):
 class CircularPad1d(_CircularPadNd):
     """Pad (*, W) with its other end.
 
+    padding: one number for all sides, or (left, right); negative ones cut off. Shapes: (C, W) or
+    (N, C, W). Raises: RuntimeError where a side's number is above the size, ValueError for other
+    numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CircularPad1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.CircularPad1d(1)(torch.tensor([[1.0, 2.0, 3.0]]))
     tensor([[3., 1., 2., 3., 1.]])
@@ -213,6 +275,11 @@ class CircularPad1d(_CircularPadNd):
 
 class CircularPad2d(_CircularPadNd):
     """Pad (*, H, W) with its opposite edges.
+
+    padding: one number for all sides, or (left, right, top, bottom); negative ones cut off.
+    Shapes: (C, H, W) or (N, C, H, W). Raises: RuntimeError where a side's number is above the
+    size, ValueError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CircularPad2d.html
 
     >>> import rushlight as torch
     >>> torch.nn.CircularPad2d((1, 0, 0, 0))(torch.arange(4.0).reshape(1, 2, 2))
@@ -225,6 +292,11 @@ class CircularPad2d(_CircularPadNd):
 
 class CircularPad3d(_CircularPadNd):
     """Pad (*, D, H, W) with its opposite faces.
+
+    padding: one number for all sides, or (left, right, top, bottom, front, back); negative ones
+    cut off. Shapes: (C, D, H, W) or (N, C, D, H, W). Raises: RuntimeError where a side's number
+    is above the size, ValueError for other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CircularPad3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.CircularPad3d((1, 1, 0, 0, 0, 0))(torch.tensor([[[[1.0, 2.0, 3.0]]]]))

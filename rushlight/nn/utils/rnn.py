@@ -183,6 +183,11 @@ def pad_packed_sequence(
 ) -> tuple[Any, Any]:
     """The padded sequences (T, B, *), or (B, T, *), and their lengths (B).
 
+    sequence: a PackedSequence. batch_first: the sequences (B, T, *) rather than (T, B, *); the
+    second result has their lengths. padding_value fills their ends; total_length: T, where it
+    shall be more than the longest. Raises: ValueError for a smaller one.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_packed_sequence.html
+
     >>> import rushlight as torch
     >>> packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
     >>> torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)[0].tolist()
@@ -220,6 +225,10 @@ def pad_sequence(
     padding_side: str = "right",
 ) -> Any:
     """Stack sequences (T_i, *) into (T, B, *), or (B, T, *), padded to the longest.
+
+    padding_value fills the gaps, padding_side ("right" or "left") says where they are. Raises:
+    RuntimeError for no sequences and for another side, TypeError for what is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html
 
     >>> import rushlight as torch
     >>> torch.nn.utils.rnn.pad_sequence([torch.ones(2), torch.ones(1)], batch_first=True)
@@ -277,6 +286,10 @@ def _check_rest(sequences: list[Any]) -> None:
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
     """The sequences (T_i, *) of a padded batch.
 
+    padded_sequences: (T, B, *), or (B, T, *) by batch_first. lengths: of each sequence, (B,).
+    Returned: a list of B tensors.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.unpad_sequence.html
+
     >>> import rushlight as torch
     >>> padded = torch.tensor([[1, 4], [2, 0]])
     >>> torch.nn.utils.rnn.unpad_sequence(padded, torch.tensor([2, 1]))
@@ -290,6 +303,10 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 def pack_sequence(sequences: list[Any], enforce_sorted: bool = True) -> PackedSequence:
     """Pack a list of sequences (T_i, *).
 
+    enforce_sorted: the longest must come first; False sorts them. Raises: RuntimeError for
+    another order.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_sequence.html
+
     >>> import rushlight as torch
     >>> torch.nn.utils.rnn.pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]).data
     tensor([1, 3, 2])
@@ -300,6 +317,10 @@ def pack_sequence(sequences: list[Any], enforce_sorted: bool = True) -> PackedSe
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
     """The list of sequences (T_i, *) of a pack.
+
+    packed_sequences: a PackedSequence. Returned: a list of tensors (T_i, *), in the order they
+    had before.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.unpack_sequence.html
 
     >>> import rushlight as torch
     >>> rows = [torch.tensor([1, 2, 3]), torch.tensor([4])]
