@@ -163,17 +163,21 @@ def is_parameter(value: Any) -> bool:
     return isinstance(value, Tensor) and type(value).__name__ == "Parameter"
 
 
+_MARK = "_is_buffer"  # of an `nn.Buffer`
+
+
 def attributes(tensor: Tensor) -> dict[str, Any]:
     """What the user hung on a tensor (`w.tag = "a"`)."""
     kind = type(tensor)
     found = tensor.__dict__.items()
-    return {k: v for k, v in found if not k.startswith("_") and not hasattr(kind, k)}
+    return {k: v for k, v in found if (k[:1] != "_" or k == _MARK) and not hasattr(kind, k)}
 
 
 def set_attributes(tensor: Tensor, found: dict[str, Any]) -> Tensor:
     """Hang plain attributes on a tensor; names that mean something already are refused."""
     for name, value in found.items():
-        if type(name) is not str or name.startswith("_") or hasattr(type(tensor), name):
+        inner = type(name) is not str or (name[:1] == "_" and not (name == _MARK and value is True))
+        if inner or hasattr(type(tensor), name):
             raise CheckpointError("the file sets an inner attribute of a tensor; refused")
         setattr(tensor, name, value)
     return tensor

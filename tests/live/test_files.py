@@ -81,3 +81,12 @@ def test_a_model_of_torch_takes_our_state_dict(tmp_path):
     assert state._metadata == model.state_dict()._metadata
     other.load_state_dict(state)
     assert all(map(torch.equal, model.parameters(), other.parameters()))
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_buffers_go_both_ways(persistent):
+    value = torch.nn.Buffer(torch.arange(3.0), persistent=persistent)
+    found = load(written({"b": value}, torch.save))["b"]
+    back = torch.load(written({"b": found}, save), weights_only=True)["b"]
+    assert isinstance(back, torch.nn.Buffer)
+    assert (found.persistent, back.persistent) == (persistent, persistent)

@@ -357,3 +357,11 @@ def test_a_marked_tensor_without_dimensions(mark: str, expected: complex) -> Non
     made = makers.tensor_over(reader, nothing, rl.complex64, (0, (), ()), False, {mark: True})
     assert type(made._array) is np.ndarray and made.item() == expected
     assert made.add_(1).item() == expected + 1
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_buffers_come_back_as_buffers(persistent: bool) -> None:
+    found = loaded(saved({"b": rl.nn.Buffer(rl.ones(2), persistent=persistent), "t": rl.ones(2)}))
+    assert isinstance(found["b"], rl.nn.Buffer)
+    assert not isinstance(found["t"], rl.nn.Buffer)
+    assert found["b"].persistent is persistent
