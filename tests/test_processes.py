@@ -33,10 +33,11 @@ def test_every_process_gets_its_number_and_the_tensors(tmp_path: Path) -> None:
 
 
 def test_what_a_process_raises_is_raised_here() -> None:
+    method = "fork" if hasattr(os, "fork") else "spawn"
     with pytest.raises(multiprocessing.ProcessRaisedException, match="ValueError: no use"):
-        multiprocessing.start_processes(_fail, nprocs=1, start_method="fork")
+        multiprocessing.start_processes(_fail, nprocs=1, start_method=method)
     with pytest.raises(multiprocessing.ProcessExitedException, match="exit code 3"):
-        multiprocessing.start_processes(_leave, nprocs=1, start_method="fork")
+        multiprocessing.start_processes(_leave, nprocs=1, start_method=method)
 
 
 def test_a_future_is_waited_for_and_followed() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import sys
 import types
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ import pytest
 import rushlight as rl
 from rushlight import sym
 from rushlight.utils import tensorboard
+
+resource = pytest.importorskip("resource")  # by which POSIX systems limit files
 
 
 @pytest.fixture

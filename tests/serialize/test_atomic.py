@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import stat
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from rushlight.serialize import atomic, load, save
 from tests.serialize.tools import tensor
 
+resource = pytest.importorskip("resource")  # by which POSIX systems limit files
 ROOT = os.getuid() == 0
 
 

@@ -46,7 +46,7 @@ def special(kind, target=""):
 
 def tree(folder):
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         if path.is_file()
     }
@@ -59,7 +59,8 @@ def test_plain_archives_unpack_as_they_are(tmp_path, kind):
     make_zip(packed, members) if kind == "zip" else make_tar(packed, members, kind)
     written = extract(packed, tmp_path / "out")
     assert tree(tmp_path / "out") == FILES
-    assert sorted(str(path.relative_to(tmp_path / "out")) for path in written) == sorted(FILES)
+    names = (path.relative_to(tmp_path / "out").as_posix() for path in written)
+    assert sorted(names) == sorted(FILES)
     assert sorted(item.name for item in (tmp_path / "out").iterdir()) == ["a.txt", "folder"]
 
 
