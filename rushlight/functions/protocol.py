@@ -321,9 +321,8 @@ def detach(self: Tensor) -> Tensor:
 
 def alike(result: Tensor, source: Tensor) -> Tensor:
     """A result that no op gave, in the kind of its source."""
-    met = getattr(result._array, "met", None)  # of a class whose tensors wrap others
-    if met is not None:
-        return met()
+    if hasattr(type(result._array), "met"):  # of a class whose tensors wrap others
+        return result._array.met()
     kind = type(source)
     return convert(result, kind) if speaks(kind) else result
 
@@ -335,7 +334,7 @@ def data(self: Tensor) -> Tensor:
     array = self._array
     result = wrap(array.detached() if isinstance(array, Value) else array)
     result._silent = True
-    if getattr(result._array, "met", None) is not None:
+    if hasattr(type(result._array), "met"):
         return alike(result, self)
     return kin(like(result, self), self)
 
