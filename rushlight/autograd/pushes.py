@@ -15,7 +15,7 @@ import numpy as np
 from ..core.overrides import OPS
 from ..core.state import STATE
 from ..core.tensor import Tensor, wrap
-from ..core.values import Value
+from ..core.values import Value, raw
 from ..ops import linalg
 from ..ops.contract import matmul
 from ..ops.elementwise import neg, where
@@ -31,11 +31,6 @@ from .transpose import push_by_pull
 
 Push = Callable[..., Any]
 PUSHES: dict[str, Push] = {}
-
-
-def _array(x: Any) -> Any:
-    """The values of a Tensor; an array itself, and what stands for one in a program."""
-    return x._array if isinstance(x, Tensor) else x
 
 
 def _plus(total: Any, term: Any) -> Any:
@@ -105,12 +100,12 @@ def _picked(t: Tensor, places: Tensor, dim: int | None, keep: bool) -> Tensor:
     if dim is None or not t.ndim:
         return t
     at = places if keep else unsqueeze(places, dim)
-    found = gather(t, dim, _array(at))
+    found = gather(t, dim, raw(at))
     return found if keep else reshape(found, tuple(places.shape))
 
 
 def _places(t: Tensor, y: Any, dim: int) -> tuple[Any, None]:
-    return (t if not t.ndim else gather(t, dim, _array(y[1]))), None
+    return (t if not t.ndim else gather(t, dim, raw(y[1]))), None
 
 
 def _max_pool(ts: Any, y: Any, x: Any, *at: Any) -> Any:
@@ -181,7 +176,7 @@ def _cross_entropy(
     ts: Any, y: Any, x: Tensor, labels: Any, weight: Any, ignore: int, reduction: str
 ) -> Any:
     """The loss of the tangent of log_softmax(x), in which it is linear."""
-    bits, a = _array(y[1]), _array(x)
+    bits, a = raw(y[1]), raw(x)
     plain = type(a) is np.ndarray is type(bits) and bits.itemsize == a.itemsize
     if plain and (x is a or x._entry is None):
         share = bits.view(a.dtype)  # the softmax, at hand
@@ -195,7 +190,7 @@ def _cross_entropy(
 def _variance(ts: Any, y: Any, x: Tensor, dims: Any, correction: float, keep: bool) -> Tensor:
     freedom = count(x.shape, dims) - correction or float("nan")  # below zero too, as torch
     gap = x - mean_of(x, dims, True)
-    if _array(x).dtype.kind != "c":
+    if raw(x).dtype.kind != "c":
         return sum_of(ts[0] * gap, dims, keep) * (2 / freedom)
     return (sum_of(ts[0] * conj(gap), dims, keep) * (2 / freedom)).real
 
@@ -216,7 +211,7 @@ def _with_mean(push: Push) -> Push:
 def _vector_norm(ts: Any, y: Tensor, x: Tensor, order: float, dims: Any, keep: bool) -> Any:
     """The pull says what each number weighs, and each goes into one norm alone."""
     prim = OPS["linalg_vector_norm"].primitive
-    if _array(x).dtype.kind == "c":
+    if raw(x).dtype.kind == "c":
         return push_by_pull(prim, (x,), ts, y, (order, dims, keep))
     weights = prim.rule.vjp(zero_of(y) + 1, y, x, order, dims, keep)
     return sum_of(ts[0] * weights, dims, keep)
@@ -227,7 +222,7 @@ def _product(ts: Any, y: Any, x: Any, dim: int | None, keep: bool) -> Any:
     prim = OPS["prod"].primitive
     if not x.ndim:
         return ts[0]
-    if _array(x).dtype.kind == "c":
+    if raw(x).dtype.kind == "c":
         return push_by_pull(prim, (x,), ts, y, (dim, keep))
     others = prim.rule.vjp(zero_of(y) + 1, y, x, dim, keep)
     return sum_of(ts[0] * others, None if dim is None else (dim,), keep)
@@ -284,7 +279,7 @@ def _with_bias(name: str, channel: int) -> Push:
             return total
         ndim = y.ndim
         place = (1,) * (channel % ndim) + (-1,) + (1,) * (ndim - 1 - channel % ndim)
-        shape = tuple(_array(tb).size if n == -1 else n for n in place)
+        shape = tuple(raw(tb).size if n == -1 else n for n in place)
         return _plus(total, expand(reshape(tb, shape), tuple(y.shape)))
 
     return push

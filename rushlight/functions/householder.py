@@ -14,8 +14,9 @@ from ..ops import factor_kernels
 from ..ops import linalg as ops
 from ..ops import linalg_factors as f
 from ..ops import structure as s
-from .linear_algebra import by_columns, put
+from .linear_algebra import by_columns
 from .matrix_checks import check, check_dims, check_type
+from .reduction import put
 from .results import named_result
 from .underived import by_formula
 

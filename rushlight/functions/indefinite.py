@@ -18,8 +18,8 @@ from ..core.dispatch import scalar_type_name
 from ..core.tensor import Tensor, wrap
 from ..ops.factor_kernels import symmetric_factors, symmetric_solve
 from ..ops.lapack import columns
-from .linear_algebra import put
 from .matrix_checks import check_type
+from .reduction import put
 from .results import named_result
 from .underived import by_aten
 

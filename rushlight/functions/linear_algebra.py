@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import named, scalar_type_name, write_out
+from ..core.dispatch import named, scalar_type_name
 from ..core.dispatch import whole as one_node
 from ..core.errors import ShapeError, fail
 from ..core.tensor import Tensor, wrap
@@ -20,6 +20,7 @@ from ..ops.linalg import LinAlgError as LinAlgError
 from ..ops.transcendental import log
 from .arguments import whole
 from .matrix_checks import check, check_right, check_type
+from .reduction import put
 from .results import named_result
 
 Inverse = named_result("linalg_inv_ex", ("inverse", "info"))
@@ -27,11 +28,6 @@ Solved = named_result("linalg_solve_ex", ("result", "info"))
 Slogdet = named_result("linalg_slogdet", ("sign", "logabsdet"))
 OldSlogdet = named_result("slogdet", ("sign", "logabsdet"))
 Cholesky = named_result("linalg_cholesky_ex", ("L", "info"))
-
-
-def put(result: Any, out: Any) -> Any:
-    """The result, or `out` filled with it."""
-    return result if out is None else write_out(result, out)
 
 
 def identity(A: Tensor) -> Tensor:

@@ -18,9 +18,9 @@ from ..ops import linalg_factors as f
 from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
-from .linear_algebra import inv, put
+from .linear_algebra import inv
 from .matrix_checks import check, check_type
-from .reduction import pick
+from .reduction import pick, put
 
 INF = float("inf")
 

@@ -13,8 +13,9 @@ from .arguments import refuse_unsolvable
 from .factorizations import LUWithInfo, lu_factor_ex
 from .factorizations import lu_solve as solve_factored
 from .factorizations import qr as qr_of
-from .linear_algebra import by_columns, factor, multi_dot, put
+from .linear_algebra import by_columns, factor, multi_dot
 from .matrix_checks import check
+from .reduction import put
 from .results import named_result
 
 __all__ = ["chain_matmul", "cholesky", "lu", "lu_solve", "qr", "triangular_solve"]

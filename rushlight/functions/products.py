@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from ..core.dispatch import named, refuse, result_type, scalar_type_name, whole, write_out
+from ..core.dispatch import named, refuse, result_type, scalar_type_name, whole
 from ..core.dtypes import FLOAT, bool_, float32
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.shapes import dimensions
@@ -18,15 +18,12 @@ from ..ops import reduce as r
 from ..ops import structure as s
 from ..ops.transcendental import conj
 from .arguments import misfit
+from .reduction import put as _out
 
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "dot", "ger", "inner",
     "kron", "matmul", "mm", "mv", "outer", "tensordot", "trace", "vdot",
 ]  # fmt: skip
-
-
-def _out(result: Any, out: Any) -> Any:
-    return result if out is None else write_out(result, out)
 
 
 def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:

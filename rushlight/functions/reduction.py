@@ -42,6 +42,7 @@ def pick(dim: Any, axis: Any, keepdim: bool, keepdims: Any) -> tuple[Any, Any]:
 
 
 def put(result: Any, out: Any) -> Any:
+    """The result, or `out` filled with it."""
     return result if out is None else write_out(result, out)
 
 
