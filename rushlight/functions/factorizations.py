@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.batched import by_sample
 from ..core import dtypes
 from ..core.dispatch import scalar_type_name, whole
 from ..core.errors import ShapeError, fail
@@ -423,6 +424,7 @@ def _wide(A: Tensor) -> None:
         raise RuntimeError("This function doesn't handle types other than float and double")
 
 
+@by_sample
 @hosted
 def matrix_rank(input: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None,
                 rtol: Any = None, out: Any = None) -> Tensor:  # fmt: skip

@@ -15,6 +15,7 @@ from ..core.inplace import refuse_sharing
 from ..core.shapes import also_axis, dimension, dimensions, required_dim
 from ..core.tape import storage_of
 from ..core.tensor import Tensor, link_view, wrap
+from ..core.values import Value
 from ..ops import structure as s
 from .layouts import in_format
 
@@ -360,9 +361,8 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     alike = sizes.count(sizes[0]) == len(sizes)
     if not alike and (0,) in sizes:
         kind = result_type(*tensors)  # in which those without elements have a part
-        used = [
-            x if x.dtype is kind else s.cast(x, kind) for x in tensors if x._array.shape != (0,)
-        ]
+        cast = [x if x.dtype is kind else s.cast(x, kind) for x in tensors]
+        used = [x for x in cast if x._array.shape != (0,)]
         sizes = [x._array.shape for x in used]
     if not sizes[0]:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
@@ -370,6 +370,11 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     place = 0 if sizes[0] == (0,) else dimension(dim, len(sizes[0]))
     if not alike:
         _same_but(used, sizes, place)
+    if len(used) < len(tensors):  # those without elements have gradients without any
+        form = (*sizes[0][:place], 0, *sizes[0][place + 1 :])
+        followed = [x for x in cast if x._array.shape == (0,) and _followed(x)]
+        used = [*used, *[s.reshape(x, form) for x in followed]]
+        sizes = [x._array.shape for x in used]
     if out is not None:
         refuse_sharing(out, *tensors)
         if not all(dtypes.can_cast(x.dtype, out.dtype) for x in tensors):
@@ -382,6 +387,10 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
 
 
 concat = concatenate = cat
+
+
+def _followed(x: Tensor) -> bool:
+    return x._entry is not None or isinstance(x._array, Value)
 
 
 def _same_but(tensors: Sequence[Tensor], sizes: Sequence[tuple[int, ...]], dim: int) -> None:
