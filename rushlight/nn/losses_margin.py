@@ -50,6 +50,11 @@ class HingeEmbeddingLoss(_MarginLoss):
 class CosineEmbeddingLoss(_MarginLoss):
     """1 - cos(x1, x2) where y = 1, max(0, cos(x1, x2) - margin) where y = -1.
 
+    Called with x1, x2 and y. Shapes: (N, width) twice and (N,), or (width,) twice and a
+    number; "none" gives (N,). reduction: "mean", "sum" or "none". Raises: RuntimeError for
+    other numbers of dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineEmbeddingLoss.html
+
     >>> import rushlight as torch
     >>> torch.nn.CosineEmbeddingLoss()(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1))
     tensor(0.)
@@ -81,6 +86,10 @@ class MarginRankingLoss(_MarginLoss):
 class SoftMarginLoss(_Loss):
     """log(1 + e^(-y x)).
 
+    Shapes: x, and y of 1 and -1, broadcast together. reduction: "mean", "sum" or "none".
+    Raises: RuntimeError for sizes that do not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html
+
     >>> import rushlight as torch
     >>> torch.nn.SoftMarginLoss()(torch.tensor([2.0, -1.0]), torch.tensor([1.0, -1.0]))
     tensor(0.2201)
@@ -93,6 +102,11 @@ class SoftMarginLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """sum over wrong i and right j of max(0, 1 - (x_j - x_i)) / C; targets end at -1.
 
+    Shapes: scores (N, C) or (C,) and int64 labels of the same shape, those after the first -1
+    unread; "none" gives (N,). reduction: "mean", "sum" or "none". Raises: RuntimeError for
+    other sizes.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiLabelMarginLoss.html
+
     >>> import rushlight as torch
     >>> torch.nn.MultiLabelMarginLoss()(torch.zeros(1, 3), torch.tensor([[2, -1, 0]]))
     tensor(0.6667)
@@ -104,6 +118,11 @@ class MultiLabelMarginLoss(_Loss):
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The mean over classes of the binary cross-entropy of logits.
+
+    Shapes: scores (N, C) and targets of 0 and 1 alike; "none" gives (N,). weight: a factor for
+    each class. reduction: "mean", "sum" or "none". Raises: RuntimeError for sizes that do not
+    fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiLabelSoftMarginLoss.html
 
     >>> import rushlight as torch
     >>> torch.nn.MultiLabelSoftMarginLoss()(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 1.0]]))
@@ -118,6 +137,11 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 class MultiMarginLoss(_WeightedLoss):
     """sum over i != y of max(0, margin - x_y + x_i)^p / C.
+
+    Shapes: scores (N, C) or (C,) and labels (N,) or a number; "none" gives (N,). weight: a
+    factor for each class. reduction: "mean", "sum" or "none". Raises: ValueError for another p
+    than 1 and 2, RuntimeError for labels that are no class.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiMarginLoss.html
 
     >>> import rushlight as torch
     >>> torch.nn.MultiMarginLoss()(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
@@ -208,6 +232,11 @@ class TripletMarginLoss(_Loss):
 
 class TripletMarginWithDistanceLoss(_Loss):
     """TripletMarginLoss with a distance of one's own.
+
+    distance_function: of two batches, d(a, p) for each sample; the Euclidean one without it.
+    swap: the smaller of d(a, n) and d(p, n) counts. reduction: "mean", "sum" or "none".
+    Raises: ValueError for a margin that is not above 0.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TripletMarginWithDistanceLoss.html
 
     >>> import rushlight as torch
     >>> loss = torch.nn.TripletMarginWithDistanceLoss(margin=9.0)
