@@ -6,7 +6,6 @@ Coordinates are arrays (dimensions, N, P), that of the image's first dimension f
 
 from __future__ import annotations
 
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -144,19 +143,19 @@ def _between(x: Array, at: Array) -> Any:
 def _by_cubics(x: Array, at: Array, padding_mode: str, align: bool) -> Array:
     size = x.shape[2:]
     lows = np.floor(at)
-    weights = cubic(at - lows, -0.75)
-    neighbours: list[Any] = []  # of each step the places, and whether they are in the image
-    last = _column([count - 1 for count in size], at)
-    for step in range(4):
-        held = _held(lows + at.dtype.type(step - 1), size, padding_mode, align)
-        fits = (held >= 0) & (held <= last)
-        neighbours.append((np.where(fits, held, at.dtype.type(0)).astype(np.int64), fits))
+    weights = np.stack(cubic(at - lows, -0.75), 1)
+    steps = np.arange(-1, 3, dtype=at.dtype).reshape(4, 1, 1)
+    held = _held(lows[:, None] + steps, size, padding_mode, align)  # (2, 4, N, P)
+    fits = (held >= 0) & (held <= _column([count - 1 for count in size], held))
+    places = np.where(fits, held, at.dtype.type(0)).astype(np.int64)
     flat = x.reshape(*x.shape[:2], prod(size))
     total = np.zeros((*x.shape[:2], at.shape[2]), x.dtype)
-    for row, column in product(range(4), repeat=2):
-        (down, above), (across, beside) = neighbours[row], neighbours[column]
-        found = _taken(flat, down[0] * size[1] + across[1])
-        found *= (above[0] & beside[1])[:, None]
-        found *= (weights[row][0] * weights[column][1])[:, None]
-        total += found
+    for row in range(4):
+        here = (places[0, row] * size[1] + places[1]).transpose(1, 0, 2)
+        found = _taken(flat, here.reshape(len(here), here[0].size))
+        found = found.reshape(*x.shape[:2], *here.shape[1:])
+        found *= (fits[0, row] & fits[1]).transpose(1, 0, 2)[:, None]
+        found *= (weights[0, row] * weights[1]).transpose(1, 0, 2)[:, None]
+        for column in range(4):
+            total += found[:, :, column]
     return total
