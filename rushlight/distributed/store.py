@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from . import file_lock
+from ..core import file_lock
 from .errors import DistStoreError, QueueEmptyError
 
 Fields = list[bytes]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..core import file_lock
 from ..core.errors import fail
 from ..core.folders import cache_home as cache_home
 
@@ -34,20 +36,22 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextlib.contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let one process at a time work on `path`; others wait. No-op where locks do not exist.
+    """Let one process at a time work on `path`; others wait.
 
     The ranks of a distributed run all ask for the same data set at once.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
     lock = Path(f"{os.fspath(path)}.lock")
-    with open(lock, "w", encoding="ascii") as file:
-        with contextlib.suppress(OSError):  # some network file systems refuse locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    try:
+        with open(lock, "w", encoding="ascii") as file:
+            with contextlib.suppress(OSError):  # some network file systems refuse locks
+                while not file_lock.take(file.fileno()):
+                    time.sleep(0.01)
+            try:
+                yield
+            finally:
+                if os.name != "nt":
+                    lock.unlink(missing_ok=True)
+    finally:
+        if os.name == "nt":  # no file goes there while it is open, here or where others wait
+            with contextlib.suppress(OSError):
+                lock.unlink(missing_ok=True)
