@@ -375,7 +375,10 @@ class Engine(Stream):
         torch draws nothing when p is 0 or 1, or when not training.
         """
         noise = self.bernoulli(shape, dtype, 1.0 - p, out=out)
-        noise /= number(1.0 - p, noise.dtype)
+        if noise.dtype.itemsize == 2:  # a float divides, and the result is rounded
+            noise[...] = noise.astype(np.float32) / np.float32(1.0 - p)
+        else:
+            noise /= number(1.0 - p, noise.dtype)
         return noise
 
     def slopes(self, x: Array, low: float, high: float) -> Array:

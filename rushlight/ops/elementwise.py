@@ -81,9 +81,14 @@ div = elementwise(
 )  # fmt: skip
 
 
+_FLOAT = np.dtype("f")
+
+
 def _power(x: Any, p: Any) -> Any:
     if type(p) is np.ndarray and not p.ndim and type(x) is np.ndarray and x.dtype.char in "fd":
         p = p.item()  # traces make arrays of numbers, and give what eager calls give
+    if getattr(x, "dtype", _FLOAT).char == "E" and not np.ndim(p) and p in (3, -2):
+        return _whole_power(x, p)  # torch's vectors of bfloat16 round each product
     if type(p) in (int, float):
         if p == 2:
             return np.square(x)

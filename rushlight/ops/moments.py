@@ -13,6 +13,7 @@ from ..core.numbers import anywhere, number
 from ..core.operands import refuse_bools
 from .distance import vector_norm
 from .elementwise import where
+from .fused.kernels import half, widened
 from .placing import kind_of
 from .reduce import Dims, count, few_rows, row_extremes, row_sums, spread
 from .reduce import mean as mean_of
@@ -73,6 +74,8 @@ def _deviation_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: 
 
 
 def _deviation(x: np.ndarray, dims: Dims, correction: float, keep: bool) -> np.ndarray:
+    if half(x):
+        return np.sqrt(_variance(widened(x), dims, correction, keep)).astype(x.dtype)
     y = np.sqrt(_variance(x, dims, correction, keep))
     if x.dtype.char in "fF" and y.size and not y.item(y.argmax()) < inf and anywhere(np.isinf(y)):
         # the squares were too large
@@ -120,8 +123,12 @@ def _logsumexp(x: Any, dims: Dims, keep: bool) -> np.ndarray:
     a = _wide(x)
     top = row_extremes(np.maximum, a.real, dims, True)
     top = where.primitive.eval(np.isfinite(top), top, a.real.dtype.type(0))
+    if a is not x:  # ops on short numbers in torch, each of which rounds
+        x, top = (x - top).astype(x.dtype), top.astype(x.dtype)
+        total = row_sums(widened(np.exp(x)), dims, keep).astype(x.dtype)
+        return row_major(np.log(total) + top.reshape(total.shape))
     total = row_sums(np.exp(a - top), dims, keep)
-    return row_major(np.log(total) + top.reshape(total.shape)).astype(x.dtype)
+    return row_major(np.log(total) + top.reshape(total.shape))
 
 
 logsumexp = general(

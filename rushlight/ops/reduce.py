@@ -16,6 +16,7 @@ from ..core.families import general, linear, plain
 from ..core.numbers import number
 from ..core.tape import PARAMS
 from .elementwise import where
+from .fused.kernels import widened
 from .indexing_along import scatter_one
 from .structure import expand, reshape, row_major
 
@@ -168,7 +169,7 @@ sum = linear(
 
 
 def _mean(x: np.ndarray, dims: Dims, keep: bool) -> Any:
-    elements, total = count(x.shape, dims), _sum(x, dims, keep)
+    elements, total = count(x.shape, dims), _sum(widened(x), dims, keep)
     if not elements and total.size:
         warn_of_nothing(f"mean of shape {x.shape}")
         return (total * np.nan).astype(x.dtype)

@@ -129,8 +129,10 @@ def _prod(x: np.ndarray, dim: int | None, keep: bool) -> Any:
         y = _by_halves(x.reshape(-1) if dim is None else x)
         return y.reshape(*y.shape, *(1,) * (x.ndim - y.ndim)) if keep else y
     if x.dtype.itemsize == 2:
-        y = np.multiply.reduce(x.astype(np.float32), dim, keepdims=keep)
-        return row_major(y).astype(x.dtype)
+        if dim is None or not x.shape[dim]:
+            return np.multiply.reduce(x, dim, keepdims=keep)
+        y = np.multiply.accumulate(x, dim).take(-1, dim)  # each product is rounded
+        return np.expand_dims(y, dim) if keep else y
     return row_major(np.multiply.reduce(x, dim, keepdims=keep))
 
 

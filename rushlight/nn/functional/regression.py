@@ -18,11 +18,16 @@ __all__ = [
 Tensor = rl.Tensor
 
 
-def _difference(input: Tensor, target: Tensor, kernel: str) -> Tensor:
-    """input - target, refused for data types that torch has no kernel for."""
+def _difference(input: Tensor, target: Tensor, kernel: str, wide: Any = None) -> Tensor:
+    """input - target, refused for data types that torch has no kernel for.
+
+    What is of the type `wide` is subtracted in float32, where torch's kernel rounds but once.
+    """
     common = n.result_type(input, target)
     if not common.is_floating_point:
         raise n.not_implemented(kernel, common)
+    if common is wide:
+        return input.float() - target.float()
     return (input if input.dtype is common else input.to(common)) - (
         target if target.dtype is not rl.bool else target.to(common)
     )
@@ -97,10 +102,11 @@ def smooth_l1_loss(
     reduction = checked_reduction(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    d = _difference(input, target, "smooth_l1_cpu")
-    if beta == 0:
-        return reduced(d.abs(), reduction)
-    return n.named(reduced(n.smooth_l1(d, float(beta)), reduction), "SmoothL1LossBackward0")
+    d = _difference(input, target, "smooth_l1_cpu", rl.bfloat16)
+    loss = n.smooth_l1(d, float(beta)) if beta else d.abs()
+    loss = loss.to(n.result_type(input, target))
+    found = reduced(loss, reduction)
+    return n.named(found, "SmoothL1LossBackward0") if beta else found
 
 
 def huber_loss(
@@ -120,7 +126,8 @@ def huber_loss(
     reduction = checked_reduction(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    loss = n.huber(_difference(input, target, "huber_cpu"), float(delta))
+    loss = n.huber(_difference(input, target, "huber_cpu", rl.float16), float(delta))
+    loss = loss.to(n.result_type(input, target))
     if weight is not None:
         return _weighted(loss, weight, reduction)
     return n.named(reduced(loss, reduction), "HuberLossBackward0")

@@ -18,8 +18,8 @@ from ...core.numbers import number
 from ...core.tape import INPUTS
 from ..reduce import few_rows, ones, row_starts
 from ..reduce import sum as sum_of
-from .kernels import need_float, raw, widened
-from .softmax import below_top, softmax
+from .kernels import half, need_float, raw, widened
+from .softmax import below_top, log_softmax, softmax
 
 FEW = 64
 _BITS = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # whole numbers of as many bytes
@@ -90,7 +90,26 @@ def _factors(labels: np.ndarray, counts: Any, weight: Any, like: np.ndarray) -> 
 
 
 def _total(factors: Any, labels: np.ndarray) -> Any:
-    return labels.size if factors is None else factors.sum()
+    if factors is None:
+        return labels.size
+    return _in_turn(factors) if half(factors) else factors.sum()
+
+
+def _in_turn(rows: np.ndarray) -> Any:
+    """A sum of short numbers as torch makes it: one after the other, each sum rounded.
+
+    The first number waits; of all others 16 are summed, 16 such sums, and so on. At the end come
+    what is left of the 16, of their 16, ..., and the first.
+    """
+    found, flat = np.zeros((), rows.dtype), rows.reshape(-1)
+    first, rest = flat[:1], flat[1:]
+    while rest.size:
+        whole = rest.size // 16 * 16
+        left = rest[whole:]
+        if left.size:
+            found = found + np.add.accumulate(left)[-1]
+        rest = np.add.accumulate(rest[:whole].reshape(-1, 16), 1)[:, -1]
+    return found + first[0] if first.size else found
 
 
 def _reduced(rows: np.ndarray, factors: Any, labels: np.ndarray, reduction: str) -> Any:
@@ -101,14 +120,17 @@ def _reduced(rows: np.ndarray, factors: Any, labels: np.ndarray, reduction: str)
     if reduction == "none":
         return rows
     few = rows.ndim == 1 and 0 < rows.size <= FEW
-    total = rows.dot(ones(rows.size, rows.dtype)) if few else np.add.reduce(rows, None)
+    if half(rows):
+        total = _in_turn(rows)
+    else:
+        total = rows.dot(ones(rows.size, rows.dtype)) if few else np.add.reduce(rows, None)
     if reduction == "sum":
         return total
     count = _total(factors, labels)
     if not count:
         warn_of_nothing("no label counts" if labels.size else "no rows")
         return total * np.nan
-    return total / count
+    return total / total.dtype.type(count) if half(total) else total / count
 
 
 def _scales(g: np.ndarray, counts: Any, weight: Any, labels: Any, reduction: str) -> np.ndarray:
@@ -124,13 +146,12 @@ def _scales(g: np.ndarray, counts: Any, weight: Any, labels: Any, reduction: str
 
 def _nll(x: np.ndarray, labels: np.ndarray, weight: Any, ignore: int, reduction: str) -> Any:
     labels, counts = _checked(labels, x.shape[1], ignore)
-    wide = None if weight is None else widened(weight)
     flat = _flat(x, labels)
-    rows = widened(x[_key(labels)] if flat is None else x.take(flat))
-    if reduction != "none" and counts is wide is None:  # one number is negated sooner
+    rows = x[_key(labels)] if flat is None else x.take(flat)
+    if reduction != "none" and counts is weight is None:  # one number is negated sooner
         return np.asarray(0.0 - _reduced(rows, None, labels, reduction), x.dtype)
     rows = np.negative(rows)
-    found = _reduced(rows, _factors(labels, counts, wide, rows), labels, reduction)
+    found = _reduced(rows, _factors(labels, counts, weight, rows), labels, reduction)
     return np.asarray(found, x.dtype)
 
 
@@ -180,15 +201,18 @@ def _cross_entropy(
 ) -> Any:
     if x.dtype.char not in "fd":
         need_float(x, "log_softmax_lastdim_kernel_impl")
-    wide = widened(x)
-    weight = None if weight is None else widened(weight)
-    if wide.size < LEAST:
-        loss, p = _loss_and_softmax(wide, labels, weight, ignore, reduction)
+    if half(x):  # two ops in torch: the second reads rounded numbers, and so does the gradient
+        y = log_softmax.primitive.eval(x, 1)
+        loss = nll.primitive.eval(y, labels, weight, ignore, reduction)
+        p = np.exp(widened(y))
+        return loss, p.view(_BITS[p.itemsize])
+    if x.size < LEAST:
+        loss, p = _loss_and_softmax(x, labels, weight, ignore, reduction)
     else:
         _checked(labels, x.shape[1], ignore)  # a program does not say which label is wrong
-        loss, p = _large(wide, labels, weight, ignore, reduction)
+        loss, p = _large(x, labels, weight, ignore, reduction)
     # kept as bits: an output of integers takes no gradient
-    return (loss if wide is x else loss.astype(x.dtype)), p.view(_BITS[p.itemsize])
+    return loss, p.view(_BITS[p.itemsize])
 
 
 def _loss_and_softmax(
@@ -250,11 +274,10 @@ def _cross_entropy_back(
     g: np.ndarray, bits: np.ndarray, labels: Any, weight: Any, ignore: int, reduction: str
 ) -> np.ndarray:
     p = bits.view(_OF_BITS[bits.itemsize])
-    weight = None if weight is None else widened(weight)
     if g.dtype is p.dtype:
         return _large_back(p, g, labels, weight, ignore, reduction)
-    wide = g.astype(p.dtype)
-    return _large_back(p, wide, labels, weight, ignore, reduction).astype(g.dtype)
+    picked = widened(nll_back.primitive.eval(g, labels, weight, p.shape, ignore, reduction))
+    return (picked - p * np.add.reduce(picked, 1, keepdims=True)).astype(g.dtype)
 
 
 def _from_softmax(

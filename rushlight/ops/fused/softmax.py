@@ -11,7 +11,7 @@ from ...core.heavy import heavy
 from ..reduce import few_rows, row_extremes, row_starts, row_sums
 from ..reduce import sum as sum_of
 from ..transcendental import PRINTED, exp
-from .kernels import need_float, raw, widened
+from .kernels import half, need_float, raw, widened
 from .rounds import PIECE, unbuffered
 
 _SHORT = 16  # numbers in a row from which rows are worth going by
@@ -117,6 +117,8 @@ def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 def _softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
+    if half(y):
+        return _softmax_back(widened(g), widened(y), dim).astype(y.dtype)
     few = few_rows(y, dim)
     if few is not None:
         rows, square = few
@@ -154,7 +156,12 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
         return _by_rows(_log_softmax_rows, x)
     wide = widened(x)
     y = np.subtract(wide, row_extremes(np.maximum, wide, (dim,), True), order="C")
-    y -= np.log(row_sums(np.exp(y), (dim,), True))
+    sums = row_sums(np.exp(y), (dim,), True)
+    if half(x) and dim in (-1, x.ndim - 1):  # torch's kernel of the last dimension keeps them short
+        sums = np.log(widened(sums.astype(x.dtype))).astype(x.dtype)
+        y -= widened(sums)
+    else:
+        y -= np.log(sums, sums)
     return y if y.dtype is x.dtype else y.astype(x.dtype, copy=False)
 
 
@@ -165,6 +172,8 @@ def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 def _log_softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
+    if half(y):
+        return _log_softmax_back(widened(g), widened(y), dim).astype(y.dtype)
     few = few_rows(y, dim)
     if few is not None:
         rows, square = few
