@@ -182,8 +182,10 @@ _BITS = {"f": np.dtype(np.int32), "d": np.dtype(np.int64)}
 def next_after(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """`np.nextafter`, which takes 8 ns an element and more: one more or less as a whole number."""
     bits = _BITS.get(x.dtype.char) if type(x) is type(y) is np.ndarray else None
-    if bits is None or x.dtype != y.dtype or x.shape != y.shape or x.size < _MANY:
+    if bits is None or x.dtype != y.dtype or max(x.size, y.size) < _MANY:
         return np.nextafter(x, y)
+    if x.shape != y.shape:
+        x, y = (np.ascontiguousarray(one) for one in np.broadcast_arrays(x, y))
     if not (x.flags.c_contiguous and y.flags.c_contiguous and x.dtype.isnative):
         return np.nextafter(x, y)
     out = np.empty(x.shape, x.dtype)

@@ -198,7 +198,9 @@ def test_next_numbers_are_numpys(kind: str, shape: tuple[int, ...]) -> None:
     for one, step in ((x, 3), (y, 2)):
         part = one.reshape(-1)[::step]
         part[:] = RANDOM.choice(odd, part.shape)
-    for a, b in ((x, y), (y, x), (np.abs(x), y), (x, x), (x[::-1], y), (x, -x)):
+    for a, b in (
+        (x, y), (y, x), (np.abs(x), y), (x, x), (x[::-1], y), (x, -x), (x, y[..., :1]), (y[:1], x)
+    ):  # fmt: skip
         with np.errstate(all="ignore"):
             assert numbers.next_after(a, b).tobytes() == np.nextafter(a, b).tobytes()
 
