@@ -161,3 +161,25 @@ def test_kept_numbers_of_dropout_are_scaled_by_one_rounded_number() -> None:
     torch.manual_seed(7)
     found = F.dropout(x, 0.3)
     assert set(found.unique().tolist()) == {0.0, torch.tensor(1 / 0.7).half().item()}
+
+
+@pytest.mark.parametrize("kind", HALVES, ids=str)
+def test_norms_keep_their_statistics_in_16_bits(kind: torch.dtype) -> None:
+    """The mean and 1 / deviation: for a batch's results, and for all gradients."""
+    torch.manual_seed(8)
+    r = rounder(kind)
+    x, g = torch.randn(4, 6, 5, 5).to(kind), torch.randn(4, 6, 5, 5).to(kind)
+    w, b = torch.randn(6).to(kind), torch.randn(6).to(kind)
+    wide, dims, column = x.float(), (0, 2, 3), (6, 1, 1)
+    middle = wide.mean(dims, keepdim=True)
+    scale = r(1 / (wide.var(dims, correction=0, keepdim=True) + 1e-5).sqrt())
+    factor = scale * w.float().view(column)
+    shift = b.float().view(column) - r(middle) * factor
+    x.requires_grad_()
+    y = F.batch_norm(x, None, None, w, b, training=True)
+    assert (y == (wide * factor + shift).to(kind)).float().mean() > 0.99
+    (found,) = torch.autograd.grad(y, x, g)
+    normal, inward = (wide - r(middle)) * scale, g.float() * w.float().view(column)
+    wanted = scale * (inward - inward.mean(dims, keepdim=True)
+                      - normal * (inward * normal).mean(dims, keepdim=True))  # fmt: skip
+    assert (found == wanted.to(kind)).float().mean() > 0.99

@@ -22,7 +22,7 @@ from ..reduce import sum as sum_of
 from ..structure import row_major, sum_to
 from ..transcendental import conj, rsqrt
 from . import norm_kernels
-from .kernels import raw, widened
+from .kernels import half, raw, widened
 from .norm_kernels import Channels
 from .rounds import unbuffered
 
@@ -143,6 +143,8 @@ def _standardise(
         x = row_major(x)  # a layer's norm; instances keep how channels lie
     elif len(dims) == x.ndim - 1 and dims[:2] != (0, 1):
         x = _of_images(x)
+        if half(x) and dims[0] == 0 and (weight is None or half(weight)):
+            return _standardise_short(x, weight, bias, dims, eps)
     how = _of_few(x.shape, dims, eps, x.dtype) if x.size < MANY and x.flags.c_contiguous else None
     if how is not None:
         return _standardise_few(x, weight, bias, how)
@@ -251,11 +253,33 @@ def _standardise_part(
     return (y if wide is x else y.astype(x.dtype, copy=False)), center, variance
 
 
+def _standardise_short(
+    x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A batch's norm as torch makes it of numbers of 16 bits: x times a factor, plus a shift."""
+    wide = widened(x)
+    _, center, variance = _standardise(wide, None, None, dims, eps)
+    middle, kept = _as_kept(x, center, variance, weight, eps)
+    factor = 1 / np.sqrt(kept + np.float32(eps))
+    factor = factor if weight is None else factor * widened(weight)
+    shift = -middle * factor if bias is None else widened(bias) - middle * factor
+    return (wide * factor + shift).astype(x.dtype), center, variance
+
+
+def _as_kept(x: np.ndarray, center: Any, variance: Any, weight: Any, eps: float) -> tuple[Any, Any]:
+    """The statistics of which torch keeps the mean and 1 / deviation in the type of the weights."""
+    if weight is not None and not half(weight):
+        return center, variance
+    scale = widened((1 / np.sqrt(widened(variance) + np.float32(eps))).astype(x.dtype))
+    return widened(center.astype(x.dtype)), 1 / (scale * scale) - np.float32(eps)
+
+
 def _standardise_vjp(
     g: Any, y: Any, x: Any, weight: Any, bias: Any, dims: Sizes, eps: float
 ) -> Any:
     if raw(g[0], x):
-        return _large_back(x, *g, y[1], y[2], weight, bias, dims, eps)
+        kept = _as_kept(x, y[1], y[2], weight, eps) if half(x) else y[1:]
+        return _large_back(x, *g, *kept, weight, bias, dims, eps)
     center = mean(x, dims, True)
     shifted = x - center
     scale = rsqrt(mean(shifted * shifted, dims, True) + eps)
