@@ -74,9 +74,11 @@ mul = elementwise(
     lower=lambda s, x, y: s.mul(x, y), numbers="all", doc="x * y, broadcast and promoted.",
 )  # fmt: skip
 
+_DIV_PARTIALS = [quotients.inverse, lambda y, a, b: -(a / b) / b]
 div = elementwise(
     "div", eval=np.true_divide, dtype="float", once=True, numbers="all",
-    partials=[quotients.inverse, lambda y, a, b: -(a / b) / b], reads=DIVIDED,
+    partials=_DIV_PARTIALS, reads=DIVIDED,
+    pull=quotients.divided(bake_elementwise(_DIV_PARTIALS, DIVIDED)),
     lower=lambda s, x, y: s.div(x, y), doc="x / y as real numbers.",
 )  # fmt: skip
 

@@ -7,10 +7,13 @@ the divisor and the difference are exact then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import copysign, inf
 from typing import Any
 
 import numpy as np
+
+from ..core.tape import INPUTS
 
 LEAST = 2048  # elements from which it pays
 PIECE = 1 << 13  # elements at a time: a few arrays of float64 that stay in the cache
@@ -96,3 +99,20 @@ def inverse(y: Any, a: Any, b: Any) -> Any:
         return 1 / b
     except ZeroDivisionError:
         return complex("nan+nanj") if isinstance(b, complex) else copysign(inf, b)
+
+
+def divided(derived: Callable[..., Any]) -> Callable[..., Any]:
+    """The pull of a quotient, from the derived one, which multiplies by the inverse.
+
+    Numbers of 16 bits are divided instead: times a rounded inverse they would be rounded twice.
+    """
+
+    def pull(g: Any, entry: Any) -> Any:
+        found = derived(g, entry)
+        if type(g) is not np.ndarray or g.dtype.itemsize != 2 or found[0] is None:
+            return found
+        by = entry[INPUTS][1]
+        by = by.astype(np.float32) if type(by) is np.ndarray else by
+        return (g.astype(np.float32) / by).astype(g.dtype), found[1]
+
+    return pull
