@@ -161,7 +161,8 @@ def _pull(
     if not all(map(unfollowed, (*g, *xs))) and (
         STATE.tracer is not None or not of_members((*g, *xs), xs[4])
     ):
-        return formula(mode, g, xs, sizes, reverse)
+        by_x, *others = formula(mode, g, xs, sizes, reverse)
+        return [by_x if wants_x else None, *others]
     params = (sizes, reverse, wants_x)
     if mode == "LSTM":
         found = list(lstm_layer_back(*g, *kept, *xs, *params))
