@@ -233,7 +233,7 @@ class Compiled:
     def _run(self, ready: _Ready, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> Any:
         bound, arrays, leaves, taken = ready
         try:
-            result = bound(arrays, leaves, taken.values)
+            result = bound(arrays, leaves, taken.values, (args, kwargs))
         except Refused as error:
             taken.undo()
             if bound.captured.pinned:

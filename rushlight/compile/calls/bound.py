@@ -18,6 +18,7 @@ from ..tracing.changes import through, window
 from ..tracing.parts import own
 from ..tracing.required import Refused
 from ..tracing.results import Container, Result, alike, parts_of
+from ..tracing.same import Same
 from ..tracing.schedules import number
 from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from ..tracing.telling import ALL, told_apart
@@ -332,7 +333,7 @@ class Bound:
         return True
 
     def __call__(
-        self, arrays: list[np.ndarray], leaves: Sequence[Tensor], drawn: Sequence[Any] = ()
+        self, arrays: list[np.ndarray], leaves: Sequence[Tensor], drawn: Any = (), given: Any = ()
     ) -> Any:
         captured = self.captured
         with self._lock:
@@ -350,14 +351,13 @@ class Bound:
         numbers: dict[str, Any] = {}
         if self.texts:
             numbers = self.texts.values(outputs, drawn, captured.here.values(), leaves)
-        viewed = captured.viewed, self._sources
-        run = Run(outputs, arrays, node, leaves, numbers, {}, *viewed)
+        run = Run(outputs, arrays, node, leaves, numbers, {}, captured.viewed, self._sources, given)
         stored = [build(template, run) for template in captured.stored]
         for spot, value in zip(captured.stores, stored):
             spot.put(value)
-        result, given = build(captured.results, run), build(captured.given, run)
+        result, told = build(captured.results, run), build(captured.given, run)
         self.conclude()
-        for spot, value in zip(captured.said, given):
+        for spot, value in zip(captured.said, told):
             spot.put(value)
         return result
 
@@ -405,9 +405,10 @@ class Run(NamedTuple):
     node: Any
     leaves: Sequence[Tensor]
     numbers: dict[str, Any]
-    made: dict[Result, Tensor]
+    made: dict[Any, Any]
     viewed: Sequence[Result]  # what stands for the tensors that others are views of
     sources: Sequence[Source]
+    given: Any  # the arguments
 
 
 def build(template: Any, run: Run) -> Any:
@@ -431,9 +432,10 @@ def build(template: Any, run: Run) -> Any:
         return owner_in(value, run.leaves)._grad if template.kind == "gradient" else value
     if kind is dict:
         return {key: build(part, run) for key, part in template.items()}
+    if kind is Same:
+        return template.found(run.made, run.given, lambda part: build(part, run))
     if issubclass(kind, Container):
-        parts = [build(part, run) for part in template.parts]
-        return template.built(parts)
+        return template.built([build(part, run) for part in template.parts])
     return alike(template, [build(part, run) for part in template])
 
 

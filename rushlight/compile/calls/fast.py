@@ -26,6 +26,7 @@ from ...core.tape import tick as clock_tick
 from ...core.tensor import Tensor
 from ..tracing.numbers import NAMES
 from ..tracing.results import Container, Result, alike
+from ..tracing.same import Same
 from ..tracing.sources import NUMBERS, Held, Owner
 from .apart import overlapping
 from .backward import MANY, ONE, Kept
@@ -68,7 +69,7 @@ def _is_simple(template: Any) -> bool:
     if kind is dict:
         return all(type(key) is str and _is_simple(part) for key, part in template.items())
     if isinstance(template, Container):
-        return all(map(_is_simple, template.parts))
+        return type(template) is not Same and all(map(_is_simple, template.parts))
     if kind is tuple or kind is list or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
         return all(map(_is_simple, template))
     return kind is Result and template.kind in _SIMPLE

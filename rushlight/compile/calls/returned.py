@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..tracing.results import Container, Fields, Made, Result, parts_of
+from ..tracing.same import Same
 from .guards import same
 from .opened import Opened
 
@@ -43,6 +44,8 @@ def _parts(template: Any) -> Any:
 
 def _is_that(template: Any, wanted: Any) -> bool:
     """Whether what a template makes may be what stood there."""
+    if type(template) is Same:
+        return _is_that(template.parts[0], wanted)
     if type(template) is Result:
         if template.kind == "value":
             return same(template.value, wanted)

@@ -41,6 +41,7 @@ from .replacing import let_go, values_in
 from .required import Required
 from .results import Container, Fields, Made, Result, alike, is_constant
 from .said import Fixed, say
+from .same import Same, containers, standing
 from .sources import NUMBERS, Held, Owner, Source
 from .spots import Changing, Here, Spot
 from .telling import tells, told_apart
@@ -137,7 +138,7 @@ def capture(
         return _eagerly(function, args, kwargs, why, reach, raises)
     followed = _followed(function, reach)
     tracer = Tracer(reach, leaves, forms)
-    tracer.raises = raises
+    tracer.raises, tracer.given_containers = raises, containers(args, kwargs)
     watch = Watch(tracer)
     try:
         with tracer:
@@ -234,7 +235,7 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     changed = Changed(tracer, reach)
     result = result, changed.values, changed.told
     check_old(tracer)
-    varied, give = Varied(tracer, reach), Given()
+    varied, give = Varied(tracer, reach), Given(standing(result, tracer.given_containers))
     give.results.update((key, Result("same", value=x)) for key, x in changed.standing.items())
     given = list(_leaves(result))
     parts = give.parts = Parts(tracer, given)
@@ -322,6 +323,8 @@ def _let_go(results: dict[int, Tensor]) -> list[tuple[Tensor, Any]]:
 
 def _results(tracer: Tracer, value: Any, give: Given) -> Any:
     """The returned structure with a `Result` for every tensor."""
+    if id(value) in give.same:
+        give.results[id(value)] = Same(give.same.pop(id(value)), _results(tracer, value, give))
     if id(value) in give.results:  # what stands in several places, perhaps
         return give.results[id(value)]
     if isinstance(value, Tensor):

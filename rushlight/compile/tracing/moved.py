@@ -125,13 +125,14 @@ class Moves:
 class Given:
     """The outputs of a graph, and the tensors that will hold them."""
 
-    def __init__(self) -> None:
+    def __init__(self, same: dict[int, Any]) -> None:
         self.outputs: list[Node] = []
         self.left: list[Left] = []
         self.known: dict[int, Tensor] = {}  # who looks at memory that others look at too
         self.moves = Moves()
         self.parts: Any = None  # which results lie in one memory
         self.results: dict[int, Any] = {}  # what stands for a tensor that is given, by its id
+        self.same = same  # lists and dictionaries that must be one object, by ids
         self.objects: dict[int, Any] = {}  # objects that are given, by their ids
         self._roots: set[Node] = set()  # whose memory somebody gets
 

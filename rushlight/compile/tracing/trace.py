@@ -76,6 +76,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         self.through: dict[int, Tensor] | None = None  # the call's results, once it went through
         self.broken: tuple[str, str] | None = None
         self.raises: type[BaseException] | None = None
+        self.given_containers: dict[int, tuple[Any, ...]] = {}
         self.age: Age
         self.engines: dict[int, DrawnEngine] = {}
         self.required: list[Node] = []  # truth values that must hold at every run
