@@ -11,6 +11,7 @@ from ...core.state import STATE
 from .numbers import Key, Number, asked, condition, plain
 from .numpy_calls import value_of
 from .placed import placed
+from .respelled import OTHERWISE, respelled
 
 _SCALED = (dtypes.float32, dtypes.float64)
 
@@ -27,6 +28,9 @@ class _Boundary:
         if noted and type(kwargs.get("alpha")) is Number:
             args, kwargs = _scaled(args, kwargs)
         if not noted and holes.holds((args, kwargs), Number):
+            found = respelled(func, args, kwargs)
+            if found is not OTHERWISE:
+                return found
             args, kwargs = holes.replaced((args, kwargs), Number, plain)
         return func(*args, **kwargs)
 
@@ -56,6 +60,7 @@ _TAKE_NUMBERS = frozenset(
 add add_ sub sub_ subtract subtract_ rsub mul mul_ multiply multiply_ div div_ divide divide_
 true_divide true_divide_ pow pow_ eq ne lt le gt ge less less_equal greater greater_equal not_equal
 __rsub__ __rtruediv__ __rpow__ __pow__ __ipow__ __eq__ __radd__ __rmul__ lerp lerp_
+gumbel_softmax
 """.split()
 )
 
