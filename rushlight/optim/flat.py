@@ -103,7 +103,8 @@ class Flat:
         return Flat(np.abs(self.array))
 
     def sign(self) -> Flat:
-        return Flat(np.sign(self.array))
+        a = self.array  # of nan it is 0, as torch's
+        return Flat(np.subtract(a > 0, a < 0, dtype=a.dtype))
 
     def maximum(self, other: Flat) -> Flat:
         return Flat(np.maximum(self.array, other.array))

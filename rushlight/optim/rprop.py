@@ -76,9 +76,9 @@ class Rprop(Elementwise):
         if group["maximize"]:
             grad = -grad
         previous, size = state["prev"], state["step_size"]
-        turn = grad.mul(previous.clone() if group["differentiable"] else previous)
+        turn = grad.mul(previous.clone() if group["differentiable"] else previous).sign()
         turned = turn.lt(0)
-        factor = turn.sign().masked_fill(turn.gt(0), grow).masked_fill(turned, shrink)
+        factor = turn.masked_fill(turn.gt(0), grow).masked_fill(turned, shrink)
         size.mul_(factor.masked_fill(turn.eq(0), 1)).clamp_(*group["step_sizes"])
         grad = grad.masked_fill(turned, 0)
         param.addcmul_(grad.sign(), size, value=-1)

@@ -220,3 +220,22 @@ def test_every_rule_finds_the_bottom_of_a_bowl(name):
         ((weight - goal) ** 2).sum().backward()
         optimizer.step()
     np.testing.assert_allclose(weight.detach().numpy(), goal.numpy(), atol=0.05)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_nan_has_no_sign(compiled):
+    """Rprop leaves such an element and its step as they are (torch's numbers)."""
+    param = rl.nn.Parameter(rl.ones(3))
+    optimizer = rl.optim.Rprop([param], lr=0.1)
+
+    def step(slope):
+        param.grad = slope.clone()
+        optimizer.step()
+
+    run = rl.compile(step, backend="numpy") if compiled else step
+    for row in ([1.0, 1.0, 1.0], [1.0, np.nan, np.inf], [1.0] * 3, [1.0, np.nan, -1.0], [1.0] * 3):
+        run(rl.tensor(row))
+    np.testing.assert_allclose(param.tolist(), [0.25584, 0.7, 0.564], 1e-5)
+    np.testing.assert_allclose(
+        optimizer.state[param]["step_size"].tolist(), [0.20736, 0.1, 0.072], 1e-5
+    )
