@@ -23,6 +23,8 @@ SPACES = ("", "Tensor", "nn.functional", "linalg", "fft", "special")
 BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType)
 _FORM = re.compile(r"^ \* \((.*)\)$", re.MULTILINE)
 _ONLY = re.compile(r", but expected \((.*)\)$")
+# what refusals of two arguments say, while the registry has the form without any
+SAID = {key: ["int dim = None"] for key in ("Tensor.size", "Tensor.stride")}
 _KINDS = {
     "Tensor": "Tensor", "number": "Number", "int": "int", "SymInt": "int", "float": "float",
     "bool": "bool", "str": "str", "ScalarType": "torch.dtype", "Layout": "torch.layout",
@@ -105,8 +107,8 @@ def lines() -> list[str]:
                 x = torch.ones(2)
                 with contextlib.suppress(Exception):
                     call = getattr(x, name)
-            forms = shown(call) or registered(call.__name__, space == "Tensor")
             path = f"{space}.{name}" if space else name
+            forms = shown(call) or SAID.get(path) or registered(call.__name__, space == "Tensor")
             found += [f"{path} | {call.__name__} | {form}" for form in forms]
     return found
 

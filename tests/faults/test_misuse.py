@@ -144,3 +144,13 @@ def test_a_function_that_keeps_layouts_refuses_as_before_while_classes_are_asked
     start_asking()
     with pytest.raises(TypeError, match=r"relu\(\): argument 'input' \(position 1\) must be"):
         rl.nn.functional.relu(None)
+
+
+@pytest.mark.parametrize("name", ["size", "stride"])
+def test_a_dimension_that_is_not_there_is_no_misfit(name: str) -> None:
+    """torch's registry has the form without a dimension alone, by which any would be too many."""
+    (form,) = forms_of(f"Tensor.{name}")
+    assert form.text == "int dim = None"
+    assert misfit([form], [3], {}) is None
+    wrong = misfit([form], [0, 1], {})
+    assert str(wrong) == f"{name}() takes from 0 to 1 positional arguments but 2 were given"
