@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.dispatch import named
 from ..core.inplace import is_value
 from ..core.state import STATE
 from ..core.tensor import Tensor
@@ -14,6 +15,7 @@ from ..ops.fused.recurrent_formula import in_short, is_short, unrolled
 from ..ops.structure import cast
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+_CAST = "feE"  # of the types, those that autocast turns into the fast one
 _LARGE = 1 << 15  # numbers of a weight that one step alone does not pay for laying out anew
 
 
@@ -48,10 +50,11 @@ def recurrent_way(
     rows = x._array.shape[1] if sizes is None else sizes[0]
     sizes = None if sizes is None else tuple(sizes)
     steps = x._array.shape[0] if sizes is None else len(sizes)
+    fast = STATE.autocast and weights[1]._array.dtype.char in _CAST
     short = half(weights[1]._array) and not is_short(mode, (x, h, c, *weights), sizes)
-    if STATE.autocast or short:
+    if fast or short:
         y, *ends = _rounded(mode, (x, h, c, *weights), sizes, reverse)
-        return y, tuple(ends)
+        return named(y, "StackBackward0"), tuple(ends)
     large = _GATES[mode] == 1 or weights[1]._array.size > _LARGE
     nothing = not (x._array.size and h._array.size)
     if (steps == 1 and large) or nothing or not _fits(mode, x, states, weights, rows):

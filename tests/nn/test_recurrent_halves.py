@@ -143,3 +143,25 @@ def test_members_and_second_derivatives_of_a_short_lstm(layers: int) -> None:
     (second,) = torch.autograd.grad(first.square().sum(), z)
     assert torch.allclose(once.float(), first, atol=0.02, rtol=0.05)
     assert torch.allclose(twice.float(), second, atol=0.02, rtol=0.1)
+
+
+@pytest.mark.parametrize("mode", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("cell", [False, True])
+def test_autocast_leaves_float64_alone(mode: str, cell: bool) -> None:
+    torch.manual_seed(5)
+    net = getattr(torch.nn, mode + "Cell" * cell)(5, 6).double()
+    x = torch.randn(4, 3, 5).double()
+    x = x[0] if cell else x
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = net(x)
+    wanted = net(x)
+    one, other = (y[0] if isinstance(y, tuple) else y for y in (found, wanted))
+    assert one.dtype == torch.float64
+    assert torch.equal(one, other)
+
+
+def test_results_of_short_ops_have_torchs_nodes() -> None:
+    x = torch.randn(4, 3, 5).bfloat16()
+    for net in (torch.nn.RNN(5, 6), torch.nn.GRU(5, 6)):
+        assert "StackBackward0" in repr(net.bfloat16()(x)[0])
+    assert "GluBackward0" in repr(F.glu(torch.randn(2, 4).bfloat16().requires_grad_()))

@@ -370,7 +370,7 @@ def _spread_few(g: np.ndarray, shape: Sizes, at: Any) -> np.ndarray | None:
 
 def _spread_pool(g: np.ndarray, size: Sizes, *at: Any) -> np.ndarray:
     shape = (*g.shape[:2], *size)
-    few = 0 < g.size <= _LOW and prod(shape) <= FEW
+    few = prod(at[0]) > _NEAR and 0 < g.size <= _LOW and prod(shape) <= FEW
     found = _spread_few(g, shape, at) if few else None
     if found is not None:
         return found
