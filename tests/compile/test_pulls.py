@@ -173,3 +173,28 @@ def test_other_parameters_are_other_moulds(filled):
     assert filled
     for a, b in zip(found, (x.grad, y.grad)):
         np.testing.assert_array_equal(a, b.numpy())
+
+
+def test_outputs_that_nobody_used_share_one_zero(monkeypatch):
+    """A loop of thousands of steps would search among thousands of zeros."""
+    trace = importlib.import_module("rushlight.compile.tracing.trace")
+    cell, parts = torch.nn.LSTMCell(3, 5), torch.randn(6, 4, 3)
+    zeros: list[Any] = []
+    real = trace.Tracer.constant
+
+    def spied(self: Any, array: Any) -> Any:
+        found = real(self, array)
+        zeros.extend([found.node] * trace.no_gradient(array))
+        return found
+
+    def train() -> Any:
+        loss = torch.zeros(())
+        for part in parts.unbind(0):  # the second state of each is not used
+            loss = loss + cell(part)[0].sum()
+        loss.backward()
+
+    monkeypatch.setattr(trace.Tracer, "constant", spied)
+    _, captured, _ = capture(train, (), {}, None, Forms())
+    assert isinstance(captured, Captured), captured
+    shapes = {node.shape for node in zeros}
+    assert len(zeros) >= 6 and len({id(node) for node in zeros}) == len(shapes)

@@ -255,6 +255,29 @@ def test_values_that_leave_gaps_are_placed_by_size(seed):
     assert all(found[node] == found[old] for node, old in over_old.items())
 
 
+def test_free_stretches_are_given_tightest_first_and_joined():
+    """Against a map of every line of the arena."""
+    rng = np.random.default_rng(7)
+    room, taken, live = memory.Room(), np.zeros(1 << 12, bool), []
+    for _ in range(2000):
+        if live and rng.random() < 0.48:
+            at, size = live.pop(int(rng.integers(len(live))))
+            room.free(at, size)
+            taken[at : at + size] = False
+            continue
+        size = int(rng.integers(1, 20))
+        edges = np.flatnonzero(np.diff(taken[: room.size].astype(int), prepend=1, append=1))
+        stretches = [(int(b - a), int(a)) for a, b in edges.reshape(-1, 2)]
+        fits = [stretch for stretch in stretches if stretch[0] >= size]
+        last = [at for length, at in stretches if at + length == room.size]
+        expected = min(fits)[1] if fits else (last or [room.size])[0]
+        at = room.take(size)
+        assert at == expected
+        taken[at : at + size] = True
+        live.append((at, size))
+    assert len(live) > 20
+
+
 def test_a_large_value_finds_the_room_that_small_ones_left():
     """Two small values die apart from each other; the one that comes then is as large as both."""
     small = [value(f"s{k}", 1 << 18) for k in range(4)]  # 1 MiB each, side by side

@@ -90,29 +90,38 @@ def tighter(
     Who comes first in time takes what is free then, and a large value may find only pieces. The
     other way lets the largest values choose first, each the lowest place that is free all its life.
     """
+    sizes = {node: _size(node) for node in places}
     steps = max((end for _, end, _ in places.values()), default=0) + 2
     change = np.zeros(steps, np.int64)
     for node, (start, end, _) in places.items():
-        change[start] += _size(node)
-        change[end + 1] -= _size(node)
+        change[start] += sizes[node]
+        change[end + 1] -= sizes[node]
     if size - int(change.cumsum().max()) < WORTH:
         return offsets, size
     found: dict[Node, int] = {}
-    taken = np.zeros((4, len(places)), np.int64)  # from, up to, first and last kernel
-    order = sorted(places, key=lambda node: (-_size(node), places[node][0]))
-    for k, node in enumerate(order):
+    taken = np.zeros((4, len(places)), np.int64)  # from, up to, first and last kernel; from low up
+    for k, node in enumerate(sorted(places, key=lambda node: (-sizes[node], places[node][0]))):
         start, end, nodes = places[node]
-        low, high, since, until = taken[:, :k]
-        near = (since <= end) & (until >= start)
-        at = 0
-        for left, right in sorted(zip(low[near].tolist(), high[near].tolist())):
-            if left - at >= _size(node):
-                break
-            at = max(at, right)
-        taken[:, k] = at, at + _size(node), start, end
+        at = _lowest(taken[:, :k], start, end, sizes[node])
+        place = int(taken[0, :k].searchsorted(at))
+        taken[:, place + 1 : k + 1] = taken[:, place:k].copy()
+        taken[:, place] = at, at + sizes[node], start, end
         found.update(dict.fromkeys(nodes, at))
     least = int(taken[1].max())
     return (found, least) if least < size else (offsets, size)
+
+
+def _lowest(taken: np.ndarray, start: int, end: int, size: int) -> int:
+    """The lowest place with room beside all that is needed at a time."""
+    low, high, since, until = taken
+    near = ((since <= end) & (until >= start)).nonzero()[0]
+    if not near.size:
+        return 0
+    reached = np.maximum.accumulate(high[near])
+    before = np.concatenate(([0], reached[:-1]))
+    fits = low[near] - before >= size
+    first = int(fits.argmax())
+    return int(before[first] if fits[first] else reached[-1])
 
 
 def _spans(schedule: Schedule) -> list[tuple[int, int]]:
@@ -275,32 +284,43 @@ def _given(
 
 
 class Room:
-    """Free stretches of the arena, sorted by offset."""
+    """Free stretches of the arena, by where they lie and by how long they are."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._free: list[tuple[int, int]] = []
+        self._places: list[tuple[int, int]] = []  # (at, size)
+        self._sizes: list[tuple[int, int]] = []  # (size, at)
 
     def take(self, size: int) -> int:
         """The tightest free stretch, or fresh memory at the end."""
-        fits = [(length, at) for at, length in self._free if length >= size]
-        if fits:
-            length, at = min(fits)
-            self._free.remove((at, length))
+        tightest = bisect.bisect_left(self._sizes, (size, 0))
+        if tightest < len(self._sizes):
+            length, at = self._sizes[tightest]
+            self._remove(at, length)
             if length > size:
-                bisect.insort(self._free, (at + size, length - size))
+                self._add(at + size, length - size)
             return at
         at = self.size
-        if self._free and sum(self._free[-1]) == self.size:
-            at, _ = self._free.pop()
+        if self._places and sum(self._places[-1]) == self.size:
+            at, length = self._places[-1]
+            self._remove(at, length)
         self.size = at + size
         return at
 
     def free(self, at: int, size: int) -> None:
-        place = bisect.bisect(self._free, (at, size))
-        if place < len(self._free) and self._free[place][0] == at + size:
-            size += self._free.pop(place)[1]
-        if place and sum(self._free[place - 1]) == at:
-            at, more = self._free.pop(place - 1)
-            size += more
-        bisect.insort(self._free, (at, size))
+        """Give a stretch back; what is free beside it becomes one with it."""
+        place = bisect.bisect(self._places, (at, size))
+        beside = self._places[max(place - 1, 0) : place + 1]
+        for other, length in beside:
+            if other == at + size or other + length == at:
+                self._remove(other, length)
+                at, size = min(at, other), size + length
+        self._add(at, size)
+
+    def _add(self, at: int, size: int) -> None:
+        bisect.insort(self._places, (at, size))
+        bisect.insort(self._sizes, (size, at))
+
+    def _remove(self, at: int, size: int) -> None:
+        del self._places[bisect.bisect_left(self._places, (at, size))]
+        del self._sizes[bisect.bisect_left(self._sizes, (size, at))]

@@ -25,7 +25,7 @@ from .later import one_form, sure, unfilled
 from .required import ASKS
 from .traced import Traced, covers
 
-_PLAIN = frozenset((int, float, bool, str, type(None)))
+PLAIN = frozenset((int, float, bool, str, type(None)))
 Entry = list[Any]
 
 
@@ -93,7 +93,7 @@ def _operands(g: Any, entry: Entry) -> list[Traced] | None:
 def _key(entry: Entry, operands: Sequence[Traced]) -> Any:
     """All that a rule may look at; None where that cannot be said."""
     params = entry[PARAMS]
-    if params and not _plain(params):
+    if params and not plain(params):
         return None
     seen: dict[Any, int] = {}
     forms = []
@@ -111,10 +111,11 @@ def _key(entry: Entry, operands: Sequence[Traced]) -> Any:
     return entry[PRIM], told, *forms
 
 
-def _plain(params: Any) -> bool:
+def plain(params: Any) -> bool:
+    """Whether params hold nothing but numbers, words and tuples of them."""
     for part in params:
         kind = type(part)
-        if kind not in _PLAIN and (kind is not tuple or not _plain(part)):
+        if kind not in PLAIN and (kind is not tuple or not plain(part)):
             return False
     return True
 

@@ -20,7 +20,7 @@ from ...core import dispatch
 from ...core.primitive import Primitive
 from ...core.references import LISTED
 from ...core.state import STATE
-from ...core.tape import owner_of
+from ...core.tape import no_gradient, owner_of
 from ...core.tensor import Tensor
 from ..middle.foreign import Hole
 from ..middle.graph import Node
@@ -32,14 +32,13 @@ from .later import Forms, Later, Met
 from .lent import Lending, array_of
 from .numpy_calls import COUNTING, line, masks, value_of
 from .pinned import Pins
-from .pulls import Pulls
+from .pulls import PLAIN, Pulls, plain
 from .required import ASKS, ask
 from .schedules import Afterwards, Settings
 from .sources import Source
 from .traced import TORN, Cell, Traced, covers, inside, overlap, traced_in
 
 ndarray = np.ndarray
-PLAIN = frozenset((int, float, bool, str, type(None)))
 PASSING = "no program is made of"
 _LOOKED_AT = COUNTING | ASKS.keys() | {"index"}
 LOG = logging.getLogger("rushlight.compile")
@@ -69,6 +68,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         self.live: dict[int, int] = {}
         self.sources: list[Source] = []
         self.cells: dict[int, list[Cell]] = {}
+        self.nothings: dict[Any, Traced] = {}  # gradients of outputs that nobody used
         self.draws: list[Node] = []
         self.lifted: list[tuple[Tensor, ndarray]] = []
         self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
@@ -236,9 +236,15 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
 
     def constant(self, array: np.ndarray) -> Traced:
         """An array that the call itself made, without reading any tensor."""
+        kind = (array.shape, array.dtype) if no_gradient(array) else None
+        if kind in self.nothings:
+            return self.nothings[kind]
         self.refuse_content(array)
         value = array.copy()
-        return self.fresh(array, Node("constant", (), (value,), array.shape, array.dtype))
+        found = self.fresh(array, Node("constant", (), (value,), array.shape, array.dtype))
+        if kind is not None:
+            self.nothings[kind] = found
+        return found
 
     def sweeps(self, keep: bool) -> None:
         """A backward pass begins; without `keep` it uses up the graph it walks."""
@@ -411,7 +417,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
                 nodes.append(Node("constant", (), (x,), (), np.dtype(bool)))
                 arrays.append(x)
         name, real, template = prim.name, params, params
-        if params and not _plain(params):
+        if params and not plain(params):
             real, template = self.split(params, nodes, met)
         if name in _LOOKED_AT:
             self._look(name, operands, params, real)
@@ -483,15 +489,6 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
             ]
             return slice(*(a for a, _ in parts)), slice(*(b for _, b in parts))
         return template, template
-
-
-def _plain(params: Any) -> bool:
-    """Whether params hold nothing but numbers, words and tuples of them."""
-    for part in params:
-        kind = type(part)
-        if kind not in PLAIN and (kind is not tuple or not _plain(part)):
-            return False
-    return True
 
 
 def known_dead(tracer: Tracer, value: np.ndarray) -> Traced:
