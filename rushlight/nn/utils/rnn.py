@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import rushlight as rl
 
 from ...core.errors import ShapeError, fail
+from ...functions import neural as n
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence",
@@ -146,10 +149,20 @@ def pack_padded_sequence(
     if not enforce_sorted:
         lengths, order = rl.sort(lengths, descending=True)
         input = input.index_select(0 if batch_first else 1, order)
-    x = input.transpose(0, 1) if batch_first else input
-    sizes = _batch_sizes(lengths.tolist(), x.shape[1])
-    rows = [x[step, :count] for step, count in enumerate(sizes)]
-    return PackedSequence(rl.cat(rows), rl.tensor(sizes, dtype=rl.int64), order)
+    steps, batch = (input.shape[1], input.shape[0]) if batch_first else input.shape[:2]
+    sizes = _batch_sizes(lengths.tolist(), batch)
+    if len(sizes) > steps:
+        raise fail(
+            IndexError,
+            f"index {steps} is out of bounds for dimension 0 with size {steps}",
+            f"the longest of the lengths is {len(sizes)}; the padded sequences have {steps} steps",
+        )
+    after, beside = (1, steps) if batch_first else (batch, 1)
+    members = np.arange(batch)
+    rows = np.arange(len(sizes))[:, None] * after + members * beside
+    rows = rl.from_numpy(rows[np.array(sizes)[:, None] > members])
+    data = n.whole(input.flatten(0, 1).index_select(0, rows), "PackPaddedSequenceBackward0")
+    return PackedSequence(data, rl.tensor(sizes, dtype=rl.int64), order)
 
 
 def _batch_sizes(lengths: list[int], batch: int) -> list[int]:
@@ -164,7 +177,7 @@ def _batch_sizes(lengths: list[int], batch: int) -> list[int]:
             RuntimeError,
             "Length of all samples has to be greater than 0, but found an element in 'lengths' "
             "that is <= 0",
-            f"position {next(i for i, n in enumerate(lengths) if n <= 0)}",
+            f"position {next(i for i, count in enumerate(lengths) if count <= 0)}",
         )
     if any(later > earlier for earlier, later in pairwise(lengths)):
         raise RuntimeError(
@@ -172,7 +185,12 @@ def _batch_sizes(lengths: list[int], batch: int) -> list[int]:
             "can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to "
             "sidestep this requirement if you do not need ONNX exportability."
         )
-    return [sum(n > step for n in lengths) for step in range(lengths[0])]
+    if lengths[-1] == lengths[0]:
+        return [batch] * lengths[0]
+    sizes: list[int] = []
+    for count, longest in zip(range(batch, 0, -1), reversed(lengths)):
+        sizes += [count] * (longest - len(sizes))
+    return sizes
 
 
 def pad_packed_sequence(
@@ -212,10 +230,12 @@ def pad_packed_sequence(
     steps += [blank] * ((total_length or longest) - longest)
     padded: Any = rl.stack(steps)
     lengths = rl.tensor([sum(size > place for size in sizes) for place in range(batch)])
+    if batch_first:
+        padded = padded.transpose(0, 1)
     if sequence.unsorted_indices is not None:
-        padded = padded.index_select(1, sequence.unsorted_indices)
+        padded = padded.index_select(0 if batch_first else 1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices]
-    return padded.transpose(0, 1) if batch_first else padded, lengths
+    return padded, lengths
 
 
 def pad_sequence(
