@@ -12,6 +12,7 @@ from ..core.tensor import Tensor
 from ..ops.fused.kernels import half
 from ..ops.fused.recurrent import lstm_layer, recurrent_layer
 from ..ops.fused.recurrent_formula import in_short, is_short, unrolled
+from ..ops.fused.recurrent_short import worthwhile
 from ..ops.structure import cast
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -50,30 +51,39 @@ def recurrent_way(
     rows = x._array.shape[1] if sizes is None else sizes[0]
     sizes = None if sizes is None else tuple(sizes)
     steps = x._array.shape[0] if sizes is None else len(sizes)
-    fast = STATE.autocast and weights[1]._array.dtype.char in _CAST
-    short = half(weights[1]._array) and not is_short(mode, (x, h, c, *weights), sizes)
-    if fast or short:
-        y, *ends = _rounded(mode, (x, h, c, *weights), sizes, reverse)
+    if STATE.autocast and weights[1]._array.dtype.char in _CAST:
+        weights = [None if w is None else cast(w, STATE.autocast) for w in weights]
+    wants_x = x.requires_grad or is_value(x)
+    xs = (x, h, c, *weights)
+    if half(weights[1]._array) and not is_short(mode, xs, sizes):
+        y, *ends = _rounded(mode, xs, sizes, reverse, wants_x)
         return named(y, "StackBackward0"), tuple(ends)
     large = _GATES[mode] == 1 or weights[1]._array.size > _LARGE
     nothing = not (x._array.size and h._array.size)
     if (steps == 1 and large) or nothing or not _fits(mode, x, states, weights, rows):
         y, *ends = unrolled(mode, (x, h, c, *weights), sizes, reverse)
         return y, tuple(ends)
-    wants_x = x.requires_grad or is_value(x)
-    if mode == "LSTM":
-        y, *ends, _, _, _ = lstm_layer(x, h, c, *weights, sizes, reverse, wants_x)
-    else:
-        y, *ends, _, _ = recurrent_layer(x, h, *weights[:4], mode, sizes, reverse, wants_x)
+    y, *ends = _whole(mode, xs, sizes, reverse, wants_x)
     return y, tuple(ends)
 
 
-def _rounded(mode: str, xs: Sequence[Any], sizes: Any, reverse: bool) -> list[Any]:
+def _whole(
+    mode: str, xs: Sequence[Any], sizes: Any, reverse: bool, wants_x: bool
+) -> Sequence[Tensor]:
+    """The layer as one op: its outputs and last states."""
+    if mode == "LSTM":
+        return lstm_layer(*xs, sizes, reverse, wants_x)[:3]
+    return recurrent_layer(*xs[:2], *xs[3:7], mode, sizes, reverse, wants_x)[:2]
+
+
+def _rounded(
+    mode: str, xs: Sequence[Any], sizes: Any, reverse: bool, wants_x: bool
+) -> Sequence[Tensor]:
     """The layer of numbers of 16 bits, rounded after each op, as torch's is.
 
     Under autocast only the products are in the fast type; states are of the widest that meets.
     """
-    x, h, c, *weights = xs
-    if STATE.autocast:
-        weights = [None if w is None else cast(w, STATE.autocast) for w in weights]
-    return unrolled(mode, (x, h, c, *weights), sizes, reverse, in_short)
+    arrays = [None if one is None else one._array for one in xs]
+    if STATE.tracer is None and worthwhile(mode, arrays, sizes):
+        return _whole(mode, xs, sizes, reverse, wants_x)
+    return unrolled(mode, xs, sizes, reverse, in_short)

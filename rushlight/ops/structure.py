@@ -34,7 +34,7 @@ def cast(x: Any, target: dtypes.dtype, says: bool = True) -> Any:
     """x in the data type `target`: x itself if it has it already; `says` what it discards."""
     if isinstance(x, (np.ndarray, np.generic)):
         return x if x.dtype == target.numpy else cast_of(x, target, dtypes.of(x))
-    source = x.dtype
+    source = x.dtype if type(x.dtype) is dtypes.dtype else dtypes.OF_NUMPY[x.dtype]
     if source is target:
         return x
     if says and source.category == dtypes.COMPLEX > target.category > dtypes.BOOL:

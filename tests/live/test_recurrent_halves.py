@@ -8,12 +8,16 @@ import rushlight
 
 torch = pytest.importorskip("torch")
 
+LARGE = {"hidden_size": 96}  # whose steps are programs
+OPTIONS = [{}, {"num_layers": 2}, {"bidirectional": True}, LARGE, {"bias": False, **LARGE}]
+
 
 def run(t, mode, kind, options):
     t.manual_seed(0)
-    net = getattr(t.nn, mode)(12, 16, **options)
+    options = {"hidden_size": 16, **options}
+    net = getattr(t.nn, mode)(12, **options)
     t.manual_seed(1)
-    x = t.randn(6, 4, 12, requires_grad=True)
+    x = t.randn(6, options["hidden_size"] // 4, 12, requires_grad=True)
     if kind == "autocast":
         with t.autocast("cpu", dtype=t.bfloat16):
             y, ends = net(x)
@@ -28,7 +32,7 @@ def run(t, mode, kind, options):
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float16", "autocast"])
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("mode", ["RNN", "GRU", "LSTM"])
 def test_layers_round_as_torchs(mode, options, kind):
     (ours, results), (theirs, _) = (run(t, mode, kind, options) for t in (rushlight, torch))

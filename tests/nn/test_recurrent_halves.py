@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 import rushlight as torch
+from rushlight.core import heavy
 
 F = torch.nn.functional
 HALVES = [torch.bfloat16, torch.float16]
@@ -165,3 +166,41 @@ def test_results_of_short_ops_have_torchs_nodes() -> None:
     for net in (torch.nn.RNN(5, 6), torch.nn.GRU(5, 6)):
         assert "StackBackward0" in repr(net.bfloat16()(x)[0])
     assert "GluBackward0" in repr(F.glu(torch.randn(2, 4).bfloat16().requires_grad_()))
+
+
+def outcome(net: torch.nn.Module, x: torch.Tensor, autocast: bool) -> list[torch.Tensor]:
+    """Outputs, last states, gradients of x, of the first states and of the parameters."""
+    x = x.clone().requires_grad_()
+    first = [torch.randn(1, x.shape[1], 96).to(x.dtype).requires_grad_() for _ in range(2)]
+    lstm = isinstance(net, torch.nn.LSTM)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        y, ends = net(x, tuple(first) if lstm else first[0])
+    ends = ends if lstm else (ends,)
+    given = [x, *first[: len(ends)], *net.parameters()]
+    gs = [torch.randn(*one.shape).to(one.dtype) for one in (y, *ends)]
+    return [y, *ends, *torch.autograd.grad((y, *ends), given, gs)]
+
+
+@pytest.mark.parametrize("kind", [*HALVES, torch.float32], ids=str)  # the last under autocast
+@pytest.mark.parametrize("mode", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"nonlinearity": "relu"}], ids=str)
+def test_programs_of_steps_give_the_numbers_of_ops(
+    mode: str, kind: torch.dtype, options: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "nonlinearity" in options and mode != "RNN":
+        pytest.skip("an option of RNN alone")
+    if not heavy.able():
+        pytest.skip("without a compiler there are no programs")
+    torch.manual_seed(6)
+    net = getattr(torch.nn, mode)(12, 96, **options).to(kind)
+    x, found = torch.randn(6, 24, 12).to(kind), []
+    for on in (True, False):
+        monkeypatch.setattr(heavy.SWITCH, "on", on)
+        torch.manual_seed(7)
+        found.append(outcome(net, x, kind == torch.float32))
+    made = [name for (name, *_), run in heavy.FORMS.items() if run]
+    assert any(name.startswith(mode) or name.startswith("short") for name in made)
+    for one, other in zip(*found):
+        assert one.dtype == other.dtype
+        alike = (one == other).float().mean()
+        assert alike > 0.98, alike  # a tanh that is off by one may round to the neighbour

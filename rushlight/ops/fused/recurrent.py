@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ...core.dtypes import float32
 from ...core.families import general, plain
 from ...core.heavy import SWITCH
 from ...core.state import STATE
 from ...core.values import Value, only_batched, unfollowed
-from . import recurrent_members, recurrent_rows, recurrent_steps
+from ..structure import cast
+from . import recurrent_members, recurrent_rows, recurrent_short, recurrent_steps
 from .kernels import half, raw
 from .recurrent_formula import formula, is_short, unrolled
 
@@ -102,6 +104,9 @@ def _in_turn(mode: str, xs: Any, reverse: bool) -> tuple[np.ndarray, ...]:
 def _evaluate(mode: str, xs: Any, sizes: Any, reverse: bool) -> tuple[np.ndarray, ...]:
     """What is kept for the gradient leaves as integers, which carry none."""
     kind, states = xs[0].dtype, _STATES.get(mode, 1)
+    if recurrent_short.worthwhile(mode, xs, sizes):
+        found = recurrent_short.forward(mode, xs, reverse)
+        return *found[: states + 1], *[kept.view(np.int32) for kept in found[states + 1 :]]
     if xs[0].size and is_short(mode, xs, sizes):
         ends = _each(unrolled, mode, None, xs, reverse)
         return *ends, *[np.empty((*xs[0].shape[: xs[4].ndim - 2], 0), np.int32) for _ in range(3)]
@@ -123,6 +128,14 @@ def _pulled(
     mode: str, g: Any, kept: Any, xs: Any, sizes: Any, reverse: bool, wants_x: bool
 ) -> list[Any]:
     """The gradients of (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr), all arrays."""
+    if kept[0].size and recurrent_short.worthwhile(mode, xs, sizes):
+        kept = [one.view(np.float32) for one in kept]
+        return recurrent_short.backward(mode, g, kept, xs, reverse, wants_x)
+    if half(xs[4]) and kept[0].ndim == 4:  # one layer's, for several gradients
+        return _stacked([
+            _pulled(mode, _of(g, i), _of(kept, i), _of(xs, i), sizes, reverse, wants_x)
+            for i in range(len(xs[0]))
+        ])  # fmt: skip
     if is_short(mode, xs, sizes):
         return _each(formula, mode, g, xs, reverse)
     kind = xs[0].dtype
@@ -161,7 +174,7 @@ def _pull(
     if not all(map(unfollowed, (*g, *xs))) and (
         STATE.tracer is not None or not of_members((*g, *xs), xs[4])
     ):
-        by_x, *others = formula(mode, g, xs, sizes, reverse)
+        by_x, *others = _followed(mode, g, xs, sizes, reverse)
         return [by_x if wants_x else None, *others]
     params = (sizes, reverse, wants_x)
     if mode == "LSTM":
@@ -172,6 +185,15 @@ def _pull(
     if not wants_x:
         found[0] = None
     return [None if x is None else one for x, one in zip(xs, found)]
+
+
+def _followed(mode: str, g: Any, xs: Any, sizes: Any, reverse: bool) -> list[Any]:
+    """The gradients as ops; of 16 bits, but for what oneDNN computes, in float32 in between."""
+    if xs[4].dtype.itemsize > 2 or is_short(mode, xs, sizes):
+        return formula(mode, g, xs, sizes, reverse)
+    by, wide = ([None if a is None else cast(a, float32) for a in some] for some in (g, xs))
+    found = formula(mode, by, wide, sizes, reverse)
+    return [None if one is None else cast(one, a.dtype) for one, a in zip(found, xs)]
 
 
 def of_members(operands: Any, w_hh: Any) -> bool:

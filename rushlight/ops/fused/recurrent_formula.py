@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...core.dtypes import bfloat16, float32
+from ...core.dtypes import bfloat16, dtype, float32
 from ..contract import linear, linear_bias, matmul
 from ..reduce import sum as sum_of
 from ..structure import cast, join, narrow, reshape, split, transpose, unsqueeze
@@ -124,20 +124,21 @@ def _lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
     return d, d, None, by_cell * keep
 
 
-def _short(x: Any) -> Any:
-    """Numbers of float32 that bfloat16 has too."""
-    return cast(cast(x, bfloat16), float32)
+def rounded(x: Any, kind: dtype) -> Any:
+    """Numbers of float32 that `kind` has too."""
+    return cast(cast(x, kind), float32)
 
 
 def _short_lstm(gates: Any, share: Any, state: Any, w_hr: Any) -> tuple[Any, Any]:
     (hidden, cell), (*doors, _, before, _) = _lstm(gates, share, state, None)
-    hidden, cell = _short(hidden), _short(cell)
-    return (hidden, cell), (*map(_short, doors), tanh(cell), before, hidden)
+    hidden, cell = rounded(hidden, bfloat16), rounded(cell, bfloat16)
+    doors = [rounded(door, bfloat16) for door in doors]
+    return (hidden, cell), (*doors, tanh(cell), before, hidden)
 
 
 def _short_lstm_back(by_h: Any, by_c: Any, saved: Any, w_hr: Any) -> tuple[Any, ...]:
     d, _, _, cell = _lstm_back(by_h, by_c, saved, None)
-    d = _short(d)
+    d = rounded(d, bfloat16)
     return d, d, None, cell
 
 

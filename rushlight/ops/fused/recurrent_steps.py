@@ -20,7 +20,7 @@ from ..transcendental import tanh
 from .recurrent_formula import MODES, gates_of, side_by_side
 
 Array = np.ndarray
-_COUNTS = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+_COUNTS = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4, "short LSTM": 4}
 
 
 def worthwhile(mode: str, h: Array, w_hr: Any, sizes: Any) -> bool:
@@ -37,7 +37,7 @@ def worthwhile(mode: str, h: Array, w_hr: Any, sizes: Any) -> bool:
 def _forward(mode: str, gates: Any, h: Any, c: Any, w: Any, bias: Any) -> tuple[Any, ...]:
     share = linear(h, w) if bias is None else linear_bias(h, w, bias)
     (y, cell), saved = MODES[mode][0](gates, share, (h, c), None)
-    if mode == "LSTM":
+    if mode.endswith("LSTM"):
         return side_by_side(saved[:4]), cell, y
     return (side_by_side(saved[:4]), y) if mode == "GRU" else (y,)
 
@@ -50,14 +50,14 @@ def _backward(
     `turned` is the transpose of the weight: the product is the faster for it.
     """
     saved: Any = state
-    if mode == "LSTM":
+    if mode.endswith("LSTM"):
         saved = (*gates_of(kept, 4), tanh(state), before, None)
     elif mode == "GRU":
         parts = gates_of(kept, 4)
         saved = (*parts, before - parts[2])
     d, share, beside, cell = MODES[mode][1](by_h + by_y, by_c, saved, None)
     by_before = linear(share, turned)
-    if mode == "LSTM":
+    if mode.endswith("LSTM"):
         return d, by_before, cell
     return (d, share, by_before + beside) if mode == "GRU" else (d, by_before)
 
@@ -70,7 +70,7 @@ def _moved(
     `ts` are those of what enters the gates; of a GRU, as a fourth, that of W_hn h + b_hn.
     `state` is the step's own and `before` that before it: cells of an LSTM, else outputs.
     """
-    if mode == "LSTM":
+    if mode.endswith("LSTM"):
         (enter, keep, new, leave), (a, b, c, d) = gates, ts
         bent = tanh(state)
         tc = keep * (tc + before * (1 - keep) * b) + enter * (
@@ -119,7 +119,7 @@ def _pair(
         ts = [a + e, b + f, d, g]
     else:
         ts = gates_of(tz + moved, _COUNTS[mode])
-    long = mode == "LSTM"
+    long = mode.endswith("LSTM")
     state, before = (cell, c) if long else (y, h)
     gates = None if mode.startswith("RNN") else saved[:4]
     found = _moved(mode, ts, th, tc, gates, state, before)
@@ -134,7 +134,7 @@ def _filling(formula: Callable[..., Any], results: int) -> Callable[..., None]:
     return run
 
 
-class _Program:
+class Program:
     """A step's program; steps after the first have the form of the second."""
 
     def __init__(self, name: str, formula: Callable[..., Any], results: int) -> None:
@@ -152,13 +152,14 @@ class _Program:
 
 _RESULTS = {
     "RNN_TANH": (1, 2, 1, 2), "RNN_RELU": (1, 2, 1, 2), "GRU": (2, 3, 1, 2), "LSTM": (3, 3, 2, 4),
+    "short LSTM": (3, 3, 2, 4),
 }  # fmt: skip
 _STEPS = {
     mode: (
-        _Program(f"{mode} step", partial(_forward, mode), forward),
-        _Program(f"{mode} step back", partial(_backward, mode), backward),
-        _Program(f"{mode} step push", partial(_push, mode), push),
-        _Program(f"{mode} step pair", partial(_pair, mode), pair),
+        Program(f"{mode} step", partial(_forward, mode), forward),
+        Program(f"{mode} step back", partial(_backward, mode), backward),
+        Program(f"{mode} step push", partial(_push, mode), push),
+        Program(f"{mode} step pair", partial(_pair, mode), pair),
     )
     for mode, (forward, backward, push, pair) in _RESULTS.items()
 }
@@ -167,7 +168,7 @@ _STEPS = {
 # -- a layer ---------------------------------------------------------------------------------------
 
 
-def _order(count: int, reverse: bool) -> Iterator[tuple[int, int]]:
+def in_turn(count: int, reverse: bool) -> Iterator[tuple[int, int]]:
     """Each step and the one before it (-1: none), in order of work."""
     places = range(count - 1, -1, -1) if reverse else range(count)
     return ((t, t + 1 if t + 1 < count else -1) if reverse else (t, t - 1) for t in places)
@@ -177,7 +178,7 @@ def kept_of(mode: str, h: Array, count: int, *members: int) -> tuple[Any, Any, A
     """Room for the states, the gates and the cells (of an LSTM) of all steps."""
     shape, gates = (*members, count, *h.shape[:1]), 4 * h.shape[1] if _COUNTS[mode] > 1 else 0
     states, saved = empty((*shape, h.shape[1]), h.dtype), empty((*shape, gates), h.dtype)
-    return states, saved, empty(states.shape, h.dtype) if mode == "LSTM" else None
+    return states, saved, empty(states.shape, h.dtype) if mode.endswith("LSTM") else None
 
 
 def _entering(mode: str, x: Array, weights: Any) -> tuple[Array, Any]:
@@ -186,7 +187,8 @@ def _entering(mode: str, x: Array, weights: Any) -> tuple[Array, Any]:
     own = b_hh if mode == "GRU" else None
     if b_ih is None:
         return linear(x, w_ih), None
-    return linear_bias(x, w_ih, b_ih if own is not None else b_ih + b_hh), own
+    alone = own is not None or b_hh is None
+    return linear_bias(x, w_ih, b_ih if alone else b_ih + b_hh), own
 
 
 def forward(
@@ -202,7 +204,7 @@ def forward(
     c = None if c is None else np.ascontiguousarray(c, x.dtype)
 
     def steps() -> Iterator[tuple[Any, ...]]:
-        for t, p in _order(count, reverse):
+        for t, p in in_turn(count, reverse):
             before = h if p < 0 else states[p]
             cell = None if cells is None else c if p < 0 else cells[p]
             results = (saved[t],) if wide else ()
@@ -259,7 +261,7 @@ def _walk(
 ) -> tuple[Any, Any]:
     """Fill the gradients of the gates, last step first; returns those of the first states."""
     states, saved, cells = kept
-    long, gru, count = mode == "LSTM", mode == "GRU", len(states)
+    long, gru, count = mode.endswith("LSTM"), mode == "GRU", len(states)
     own = cells[0].reshape(states.shape) if long else states
     by_y, turned = gs[0].reshape(states.shape), np.ascontiguousarray(w.T)
     start = np.ascontiguousarray(first[long], own.dtype)
@@ -267,7 +269,7 @@ def _walk(
     ends = [gs[1], gs[2] if long else None]
 
     def steps() -> Iterator[tuple[Any, ...]]:
-        for turn, (t, p) in enumerate(reversed(list(_order(count, reverse)))):
+        for turn, (t, p) in enumerate(reversed(list(in_turn(count, reverse)))):
             (h, c), parts = spare[turn % 2], (d[0][t], d[1][t]) if gru else (d[0][t],)
             before = start if p < 0 else own[p]
             kept = saved[t] if saved.size else None
@@ -309,7 +311,7 @@ def _inward(mode: str, ts: Any, xs: Any, states: Array, reverse: bool) -> Array:
 
 def push(mode: str, ts: Any, kept: Any, xs: Any, reverse: bool) -> list[Array]:
     """The tangents of outputs and last states of one member, from those of the operands or None."""
-    (x, h, c), w_hh, long = xs[:3], xs[4], mode == "LSTM"
+    (x, h, c), w_hh, long = xs[:3], xs[4], mode.endswith("LSTM")
     states, saved, *cells = (one.reshape(len(x), len(h), -1) for one in kept)
     x, tx = (None if a is None else a.reshape(-1, a.shape[2]) for a in (x, ts[0]))
     z = _inward(mode, (tx, *ts[1:]), (x, *xs[1:]), states, reverse)
@@ -323,7 +325,7 @@ def push(mode: str, ts: Any, kept: Any, xs: Any, reverse: bool) -> list[Array]:
         ends[1] = None
 
     def steps() -> Iterator[tuple[Any, ...]]:
-        for turn, (t, p) in enumerate(_order(len(states), reverse)):
+        for turn, (t, p) in enumerate(in_turn(len(states), reverse)):
             results = (spare[turn % 2], found[t]) if long else (found[t],)
             before = first if p < 0 else own[p]
             yield *results, z[t], *ends, saved[t] if saved.size else None, own[t], before, w_hh
@@ -349,7 +351,7 @@ def _entering_tangents(mode: str, x: Array, tx: Any, weights: Any, ts: Any) -> t
 
 def both(mode: str, ts: Any, xs: Any, reverse: bool) -> tuple[list[Array], list[Array]]:
     """(outputs, last h, last c if any) of whole sequences, and their tangents, step by step."""
-    (x, h, c, *weights), (tx, th, tc, *by_weights), long = xs, ts, mode == "LSTM"
+    (x, h, c, *weights), (tx, th, tc, *by_weights), long = xs, ts, mode.endswith("LSTM")
     count, size, kind = x.shape[0], h.shape, x.dtype
     x = x.reshape(-1, x.shape[2])
     tx = None if tx is None else tx.reshape(-1, tx.shape[2])
@@ -368,7 +370,7 @@ def both(mode: str, ts: Any, xs: Any, reverse: bool) -> tuple[list[Array], list[
     w, tw = weights[1], by_weights[1]
 
     def steps() -> Iterator[tuple[Any, ...]]:
-        for turn, (t, _) in enumerate(_order(count, reverse)):
+        for turn, (t, _) in enumerate(in_turn(count, reverse)):
             cell, results = spare[turn % 2], (states[t], moved[t])
             yield *(cell if long else ()), *results, z[t], tz[t], *ends, w, tw, own, town
             ends[:2] = results
