@@ -1,6 +1,7 @@
 """Written by `python -m rushlight.stubs`: the module of each name; do not edit."""
 
 FUNCTIONS = {
+    "arithmetic": "add addcdiv addcmul div divide float_power lerp rsub sub subtract true_divide",
     "assembly": (
         "atleast_1d atleast_2d atleast_3d broadcast_shapes broadcast_tensors column_stack dstack"
         " flip fliplr flipud hstack meshgrid repeat_interleave roll rot90 row_stack tile vstack"
@@ -49,6 +50,7 @@ FUNCTIONS = {
         " logit_ nan_to_num_ sinc_ xlogy_"
     ),
     "indexing": "nonzero",
+    "joining": "cat concat concatenate stack",
     "low_rank": "pca_lowrank svd_lowrank",
     "masking": "masked_fill masked_scatter masked_select",
     "matrices": (
@@ -66,16 +68,15 @@ FUNCTIONS = {
         " index_select put select_scatter slice_scatter take take_along_dim unravel_index"
     ),
     "pointwise": (
-        "abs absolute acos acosh add addcdiv addcmul arccos arccosh arcsin arcsinh arctan arctan2"
-        " arctanh asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or"
+        "abs absolute acos acosh arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh"
+        " atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or"
         " bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip conj copysign cos"
-        " cosh deg2rad div divide eq exp exp2 expm1 fix float_power floor floor_divide fmax fmin"
-        " fmod frac gcd ge greater greater_equal gt heaviside hypot isfinite isinf isnan isneginf"
-        " isposinf lcm le lerp less less_equal log log10 log1p log2 logaddexp logaddexp2"
-        " logical_and logical_not logical_or logical_xor lt maximum minimum mul multiply ne neg"
-        " negative nextafter not_equal positive pow rad2deg reciprocal relu remainder round rsqrt"
-        " rsub sgn sigmoid sign signbit sin sinh sqrt square sub subtract tan tanh true_divide"
-        " trunc where"
+        " cosh deg2rad eq exp exp2 expm1 fix floor floor_divide fmax fmin fmod frac gcd ge greater"
+        " greater_equal gt heaviside hypot isfinite isinf isnan isneginf isposinf lcm le less"
+        " less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or"
+        " logical_xor lt maximum minimum mul multiply ne neg negative nextafter not_equal positive"
+        " pow rad2deg reciprocal relu remainder round rsqrt sgn sigmoid sign signbit sin sinh sqrt"
+        " square tan tanh trunc where"
     ),
     "predicates": (
         "allclose can_cast equal is_complex is_conj is_floating_point is_inference is_neg"
@@ -120,9 +121,8 @@ FUNCTIONS = {
     ),
     "storage": "StorageBase TypedStorage UntypedStorage from_file is_storage",
     "structure": (
-        "broadcast_to cat clone concat concatenate expand expand_as flatten moveaxis movedim"
-        " narrow permute ravel reshape reshape_as select squeeze stack swapaxes swapdims t"
-        " transpose unflatten unsqueeze view view_as"
+        "broadcast_to clone expand expand_as flatten moveaxis movedim narrow permute ravel reshape"
+        " reshape_as select squeeze swapaxes swapdims t transpose unflatten unsqueeze view view_as"
     ),
     "threads": "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads",
     "typed": (

@@ -12,6 +12,7 @@ from .eager_kernels import *
 from .examples import attach as _attach
 
 if TYPE_CHECKING:
+    from .arithmetic import *
     from .assembly import *
     from .checks import *
     from .combining import *
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .histograms import *
     from .in_place_names import *
     from .indexing import *
+    from .joining import *
     from .low_rank import *
     from .masking import *
     from .matrices import *

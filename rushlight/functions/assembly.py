@@ -16,7 +16,7 @@ from ..ops import assembly as a
 from ..ops import placing
 from ..ops import structure as s
 from .arguments import misfit
-from .structure import cat
+from .joining import cat
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors",

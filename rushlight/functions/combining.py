@@ -14,7 +14,7 @@ from ..core.tensor import Tensor
 from ..ops import elementwise as e
 from ..ops import placing
 from ..ops import structure as s
-from .structure import stack
+from .joining import stack
 
 __all__ = [
     "block_diag", "cartesian_prod", "combinations", "vander",

@@ -11,7 +11,7 @@ from ..core.shapes import dimensions
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from .arguments import combination
-from .structure import cat
+from .joining import cat
 
 __all__ = ["gradient"]
 

@@ -19,6 +19,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.values import like
 from ..ops import structure as s
 from . import (
+    arithmetic,
     assembly,
     complex_parts,
     creation,
@@ -26,7 +27,6 @@ from . import (
     from_data,
     masking,
     placing,
-    pointwise,
     scattering,
     special_functions,
     structure,
@@ -372,7 +372,7 @@ def float_power_(self: Tensor, exponent: Any) -> Tensor:
     return _powered(self, exponent)
 
 
-_powered = in_place(pointwise.float_power)
+_powered = in_place(arithmetic.float_power)
 
 
 def polygamma(self: Tensor, n: int) -> Tensor:

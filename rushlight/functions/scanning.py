@@ -13,10 +13,10 @@ from ..ops import elementwise as e
 from ..ops import scan
 from ..ops import structure as s
 from ..ops.reduce import sum as sum_of
+from .joining import cat
 from .reduction import pick
 from .reduction import put as _out
 from .results import named_result
-from .structure import cat
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp",
