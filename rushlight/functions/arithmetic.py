@@ -37,6 +37,12 @@ def into(result: Any, out: Any) -> Any:
 def add(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> Any:
     """input + alpha * other, broadcast and promoted.
 
+    Args: other, a tensor or a number; alpha, a factor that has no part in the result's type.
+    Shapes: those of the operands broadcast together.
+    Raises: RuntimeError for shapes that do not broadcast, or an alpha that the result's type has
+    not.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
+
     >>> import rushlight as torch
     >>> torch.add(torch.tensor([1, 2]), 3, alpha=2)
     tensor([7, 8])
@@ -102,6 +108,12 @@ def _check_alpha(alpha: Any, kind: dtypes.dtype) -> None:
 def sub(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> Any:
     """input - alpha * other, broadcast and promoted.
 
+    Args: other, a tensor or a number; alpha, a factor that has no part in the result's type.
+    Shapes: those of the operands broadcast together.
+    Raises: RuntimeError for bools, shapes that do not broadcast, or an alpha that the result's type
+    has not.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sub.html
+
     >>> import rushlight as torch
     >>> torch.sub(torch.tensor([1, 2]), 3)
     tensor([-2, -1])
@@ -124,7 +136,9 @@ subtract = sub
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """other - alpha * input.
+    """other - alpha * input: `sub` with its operands exchanged.
+
+    Raises: TypeError where the input is a number, RuntimeError as `sub` does.
 
     >>> import rushlight as torch
     >>> torch.rsub(torch.tensor([1.0, 2.0]), 10)
@@ -138,6 +152,14 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
     """input / other as real numbers, or rounded down ('floor') or towards zero ('trunc').
+
+    Args: other, a tensor or a number; rounding_mode, None, "floor" or "trunc".
+    Shapes: those of the operands broadcast together.
+    Types: promoted together; without a rounding mode, whole numbers count as the default float
+    type.
+    Raises: RuntimeError for another rounding mode, for shapes that do not broadcast, and for whole
+    numbers by zero where they are rounded.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.div.html
 
     >>> import rushlight as torch
     >>> torch.div(torch.tensor([7, -7]), 2, rounding_mode="floor")
@@ -173,7 +195,12 @@ def typed(value: Any, kind: dtypes.dtype) -> Tensor:
 
 
 def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
-    """input + weight (end - input).
+    """input + weight (end - input): the input at weight 0, the end at weight 1.
+
+    Args: end, a tensor; weight, a number or a tensor.
+    Shapes: those of all tensors broadcast together.
+    Raises: RuntimeError for tensors of unlike types, TypeError for an end that is a number.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.lerp.html
 
     >>> import rushlight as torch
     >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
@@ -201,6 +228,12 @@ def addcmul(
     input: Any, tensor1: Any, tensor2: Any, *late: Any, value: Any = 1, out: Any = None
 ) -> Any:
     """input + value * tensor1 * tensor2.
+
+    Args: tensor1 and tensor2, the factors; value, a number (default 1).
+    Shapes: those of all three broadcast together.
+    Raises: TypeError for factors that are no tensors, RuntimeError for shapes that do not
+    broadcast.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
 
     >>> import rushlight as torch
     >>> torch.addcmul(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
@@ -232,6 +265,12 @@ def addcdiv(
 ) -> Any:
     """input + value * tensor1 / tensor2.
 
+    Args: tensor1 and tensor2, dividend and divisor; value, a number (default 1).
+    Shapes: those of all three broadcast together.
+    Raises: RuntimeError where both are whole numbers or shapes do not broadcast, TypeError for a
+    dividend or divisor that is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcdiv.html
+
     >>> import rushlight as torch
     >>> torch.addcdiv(torch.zeros(2), torch.ones(2), torch.tensor([2.0, 4.0]), value=2)
     tensor([1.0000, 0.5000])
@@ -248,7 +287,12 @@ def addcdiv(
 
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """input ** exponent in double precision.
+    """input ** exponent in double precision (complex128 for complex numbers).
+
+    Args: input and exponent, of which one at least is a tensor.
+    Shapes: those of the operands broadcast together.
+    Raises: TypeError for two numbers, RuntimeError for an `out` of another type.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.float_power.html
 
     >>> import rushlight as torch
     >>> torch.float_power(torch.tensor([2, 3]), 2)

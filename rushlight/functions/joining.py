@@ -37,6 +37,14 @@ def _checked_list(tensors: Any, name: str) -> Sequence[Tensor]:
 def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors one after another along a dimension that exists.
 
+    Args: tensors, a list or tuple; dim (or axis), the dimension in which they may differ.
+    Shapes: alike but in `dim`, where the result has the sum of their sizes; those of shape (0,) are
+    passed over.
+    Types: the result's is the one all promote to.
+    Raises: ValueError for an empty list, TypeError for a tensor in place of a list, RuntimeError
+    for scalars or shapes that do not match.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cat.html
+
     >>> import rushlight as torch
     >>> torch.cat([torch.zeros(1, 2), torch.ones(1, 2)])
     tensor([[0., 0.],
@@ -109,6 +117,12 @@ def _same_but(tensors: Sequence[Tensor], sizes: Sequence[tuple[int, ...]], dim: 
 
 def stack(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> Tensor:
     """Tensors of one shape side by side along a new dimension.
+
+    Args: tensors, a list or tuple; dim (or axis), where the new dimension is to stand.
+    Shapes: n tensors of (..., k, ...) to (..., n, k, ...).
+    Raises: RuntimeError for an empty list or unlike shapes, TypeError for a tensor in place of a
+    list, IndexError for a place that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.stack.html
 
     >>> import rushlight as torch
     >>> torch.stack([torch.zeros(2), torch.ones(2)], 1)

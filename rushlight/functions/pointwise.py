@@ -127,7 +127,13 @@ _PLAIN = frozenset((int, float, type(None)))
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
-    """Every element held between `min` and `max` (numbers, tensors or None).
+    """Every element held between `min` and `max`: min(max(x, min), max).
+
+    Args: min and max, both numbers or both tensors; one may be missing. Where min > max, max holds.
+    Shapes: bounds that are tensors broadcast with the input.
+    Gradient: 1 where the input is within the bounds, else 0.
+    Raises: RuntimeError for no bound at all, NotImplementedError for complex numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
 
     >>> import rushlight as torch
     >>> torch.clamp(torch.tensor([-1.0, 0.5, 2.0]), 0, 1)
@@ -160,7 +166,11 @@ clip = clamp
 
 
 def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Any:
-    """Every element at least `min`.
+    """Every element at least `min`, a number or a tensor: max(x, min).
+
+    Shapes: a bound that is a tensor broadcasts with the input.
+    Raises: NotImplementedError for complex numbers, TypeError for an input that is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
 
     >>> import rushlight as torch
     >>> torch.clamp_min(torch.tensor([1.0, 4.0]), 2)
@@ -173,7 +183,11 @@ def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Any:
 
 
 def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
-    """Every element at most `max`.
+    """Every element at most `max`, a number or a tensor: min(x, max).
+
+    Shapes: a bound that is a tensor broadcasts with the input.
+    Raises: NotImplementedError for complex numbers, TypeError for an input that is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
 
     >>> import rushlight as torch
     >>> torch.clamp_max(torch.tensor([1.0, 4.0]), 2)
@@ -187,6 +201,11 @@ def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Any:
 
 def round(input: Tensor, *, decimals: int | None = None, out: Any = None) -> Any:
     """The nearest integer, halves to even; or rounded to `decimals` places.
+
+    Args: decimals, places behind the point; negative ones, before it.
+    Shapes: the result has the input's shape and type.
+    Raises: NotImplementedError for bools, complex numbers, and whole numbers with `decimals`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.round.html
 
     >>> import rushlight as torch
     >>> torch.round(torch.tensor([0.5, 1.5, 2.5]))
@@ -208,6 +227,14 @@ _BYTES = (
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """input where the condition holds, other elsewhere; with one argument, the places it holds at.
+
+    Args: condition, a tensor of bools; input and other, tensors or numbers.
+    Shapes: those of all three broadcast together; with one argument, a tuple of one index vector
+    for each dimension, as `nonzero(as_tuple=True)` gives.
+    Types: input and other are promoted together.
+    Raises: RuntimeError for a condition that is not of bools, or shapes that do not broadcast,
+    TypeError for one that is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
 
     >>> import rushlight as torch
     >>> torch.where(torch.tensor([True, False]), 1.0, torch.tensor([5.0, 6.0]))
@@ -235,7 +262,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
 
 
 def positive(input: Tensor) -> Tensor:
-    """The tensor itself; only a bool tensor is refused.
+    """The tensor itself, as +x; only a tensor of bools is refused.
+
+    Raises: RuntimeError for bools.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.positive.html
 
     >>> import rushlight as torch
     >>> torch.positive(torch.tensor([1.0, -2.0]))

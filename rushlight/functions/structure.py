@@ -26,6 +26,11 @@ __all__ = [
 def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
     """The elements under another shape (one size may be -1): a view if strides allow, else a copy.
 
+    Shapes: the sizes, one after another or as one tuple, multiply up to the number of elements; -1
+    stands for what is left. The elements keep their order, last dimension fastest.
+    Raises: RuntimeError for sizes that do not fit, or for more than one -1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
+
     >>> import rushlight as torch
     >>> torch.reshape(torch.arange(4), (2, -1))
     tensor([[0, 1],
@@ -35,9 +40,11 @@ def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
 
 
 def view(input: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
-    """The same memory under another shape (or, given a dtype, as another type of the same size).
+    """The same memory under another shape (or, given a dtype, as another type of its bits).
 
-    Raises: RuntimeError where strides do not allow it (`reshape` copies then).
+    Shapes: as `reshape` has them; with a dtype of another width, the last size changes with it.
+    Raises: RuntimeError where strides do not allow it (`reshape` copies then), or sizes do not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
 
     >>> import rushlight as torch
     >>> x = torch.arange(4)
@@ -67,7 +74,10 @@ def _view_as_type(input: Tensor, kind: dtypes.dtype) -> Tensor:
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """A view with the shape of another tensor.
+    """A view with the shape of another tensor: `view(other.shape)`.
+
+    Raises: RuntimeError as `view` does.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
 
     >>> import rushlight as torch
     >>> torch.arange(4).view_as(torch.zeros(2, 2))
@@ -78,7 +88,10 @@ def view_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
-    """Reshaped as another tensor.
+    """The elements under the shape of another tensor: `reshape(other.shape)`.
+
+    Raises: RuntimeError as `reshape` does.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
 
     >>> import rushlight as torch
     >>> torch.arange(4).reshape_as(torch.zeros(2, 2))
@@ -89,7 +102,12 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two dimensions swapped.
+    """Two dimensions swapped, as a view.
+
+    Args: dim0 and dim1, the dimensions, counted from the end where negative.
+    Shapes: (..., m, ..., n, ...) to (..., n, ..., m, ...).
+    Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
 
     >>> import rushlight as torch
     >>> torch.transpose(torch.zeros(2, 3), 0, 1).shape
@@ -104,7 +122,11 @@ swapaxes = swapdims = transpose
 
 
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix (vectors and scalars stay as they are).
+    """The transpose of a matrix, as a view (vectors and scalars stay as they are).
+
+    Shapes: (m, n) to (n, m).
+    Raises: RuntimeError for a tensor of more than two dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.t.html
 
     >>> import rushlight as torch
     >>> torch.t(torch.zeros(2, 3)).shape
@@ -118,28 +140,34 @@ def t(input: Tensor) -> Tensor:
 
 
 def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
-    """The dimensions in another order.
+    """The dimensions in another order, as a view.
+
+    Args: dims, where each dimension of the result comes from: all of them, each once.
+    Shapes: size i of the result is size dims[i] of the input.
+    Raises: RuntimeError for too few, too many or repeated dimensions, IndexError for one that is
+    not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.permute.html
 
     >>> import rushlight as torch
     >>> torch.permute(torch.zeros(2, 3, 5), (2, 0, 1)).shape
     torch.Size([5, 2, 3])
     """
-    order = shapes.sizes(order if dims is None else (dims,), "permute dims")
+    found = shapes.sizes(order if dims is None else (dims,), "permute dims")
     ndim = input._array.ndim
-    if len(order) != ndim:
+    if len(found) != ndim:
         raise fail(
             RuntimeError,
             "permute(sparse_coo): number of dimensions in the tensor input does not match the"
             f" length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal"
-            f" to len(dims) = {len(order)}",
+            f" to len(dims) = {len(found)}",
         )
-    for dim in order:
+    for dim in found:
         if type(dim) is not int or not 0 <= dim < ndim:
-            order = tuple([dimension(dim, ndim) for dim in order])
+            found = tuple([dimension(dim, ndim) for dim in found])
             break
-    if len(set(order)) != ndim:
+    if len(set(found)) != ndim:
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return s.permute(input, order)
+    return s.permute(input, found)
 
 
 def _listed(dims: Any) -> list[int]:
@@ -147,7 +175,12 @@ def _listed(dims: Any) -> list[int]:
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """Some dimensions moved to new positions, the others in their order.
+    """Some dimensions moved to new positions, the others in their order, as a view.
+
+    Args: source and destination, numbers or tuples of the same length.
+    Raises: RuntimeError for unlike lengths or a repeated dimension, IndexError for one that is not
+    there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.movedim.html
 
     >>> import rushlight as torch
     >>> torch.moveaxis(torch.zeros(2, 3, 4), 0, -1).shape
@@ -177,7 +210,12 @@ moveaxis = movedim
 
 
 def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
-    """Size-1 dimensions repeated without copying; -1 keeps a size.
+    """Size-1 dimensions repeated as a view, without copying; -1 keeps a size.
+
+    Shapes: the sizes stand against the input's from the last on; where they differ, the input's is
+    1 or absent.
+    Raises: RuntimeError for fewer sizes than dimensions, or a size that neither fits nor meets a 1.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
 
     >>> import rushlight as torch
     >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2)).tolist()
@@ -231,7 +269,10 @@ def _tensor_type(input: Tensor) -> str:
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """Expanded to the shape of another tensor.
+    """Expanded to the shape of another tensor: `expand(other.shape)`.
+
+    Raises: RuntimeError as `expand` does.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
 
     >>> import rushlight as torch
     >>> torch.tensor([[1], [2]]).expand_as(torch.zeros(2, 3)).shape
@@ -244,7 +285,11 @@ broadcast_to = expand
 
 
 def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
-    """Without its dimensions of size 1 (all, or the given ones).
+    """A view without the dimensions of size 1: all of them, or those given.
+
+    Args: dim, a number or a tuple; a dimension of another size stays as it is.
+    Raises: IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.squeeze.html
 
     >>> import rushlight as torch
     >>> torch.squeeze(torch.zeros(1, 2, 1), 0).shape
@@ -256,7 +301,11 @@ def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
 
 
 def unsqueeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
-    """A new dimension of size 1 at `dim`.
+    """A view with a new dimension of size 1 at `dim`.
+
+    Args: dim, from -ndim - 1 to ndim: negative ones count from the end of the result.
+    Raises: IndexError for a place that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.unsqueeze.html
 
     >>> import rushlight as torch
     >>> torch.unsqueeze(torch.zeros(2), 0).shape
@@ -267,7 +316,13 @@ def unsqueeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """A run of dimensions joined into one.
+    """A run of dimensions joined into one, a view where strides allow.
+
+    Args: start_dim and end_dim, the first and last of the run (default: all dimensions).
+    Shapes: (..., a, b, ..., z, ...) to (..., a * b * ... * z, ...); a scalar to (1,).
+    Raises: RuntimeError where the run ends before it starts, IndexError for a dimension that is not
+    there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.flatten.html
 
     >>> import rushlight as torch
     >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
@@ -285,7 +340,10 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """One dimension, row-major, without a copy where possible.
+    """The elements as a vector, last dimension fastest, without a copy where possible.
+
+    Shapes: any to (number of elements,).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
 
     >>> import rushlight as torch
     >>> torch.ravel(torch.tensor([[1, 2], [3, 4]]))
@@ -296,7 +354,11 @@ def ravel(input: Tensor) -> Tensor:
 
 @also_axis
 def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
-    """One dimension split into several.
+    """One dimension split into several, as a view.
+
+    Args: dim, the dimension; sizes, what it becomes, of which one may be -1.
+    Raises: RuntimeError for no sizes or sizes that do not multiply up to the dimension's.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html
 
     >>> import rushlight as torch
     >>> torch.unflatten(torch.zeros(4, 6), 1, (2, 3)).shape
@@ -316,7 +378,12 @@ def unflatten(input: Tensor, dim: Any, sizes: Any) -> Tensor:
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy with its own memory; gradients flow through it.
+    """A copy with memory of its own; gradients flow through it.
+
+    Args: memory_format, the order of the copy in memory (default: the input's own, where it has no
+    gaps or overlaps).
+    Shapes: the copy has the input's shape and type.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clone.html
 
     >>> import rushlight as torch
     >>> torch.clone(torch.tensor([1, 2]))
@@ -328,6 +395,12 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 @also_axis
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` indices of one dimension from `start` on, as a view.
+
+    Args: dim, the dimension; start, where to begin, counted from the end where negative (a number
+    or a tensor of one); length, how many.
+    Raises: RuntimeError for a negative length, one that runs past the end, or a scalar, IndexError
+    for a start that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
 
     >>> import rushlight as torch
     >>> torch.narrow(torch.arange(5), 0, 1, 3)
@@ -355,6 +428,10 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 @also_axis
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """One index of one dimension, as a view without that dimension.
+
+    Args: dim, the dimension; index, the place in it, counted from the end where negative.
+    Raises: IndexError for a dimension or an index that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.select.html
 
     >>> import rushlight as torch
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)

@@ -220,3 +220,12 @@ def test_a_method_that_a_user_gave_tensors_is_no_operation(monkeypatch: pytest.M
     assert (first.label_as(second), second.label_as(first)) == ("second", "first")
     assert asked == []
     assert first.sum() == 2 and asked[0] == "sum"
+
+
+@pytest.mark.parametrize("given", [((0, 0),), ([1, 1],)])
+def test_dimensions_in_one_tuple_are_refused_as_dimensions(given: Any) -> None:
+    """They were taken for as many arguments, of which torch's function has none."""
+    with pytest.raises(RuntimeError, match="duplicate dims are not allowed"):
+        torch.permute(torch.zeros(2, 3), *given)
+    with pytest.raises(IndexError, match="but got 2"):
+        torch.permute(torch.zeros(2, 3), (0, 2))
