@@ -161,7 +161,8 @@ class Compiled:
         taken, shelf = Taken(), self._shelf
         key = shelf.key(args, kwargs)
         suited = shelf.suited(key)
-        for bound in suited:
+        likely = [bound for bound in suited if bound.standing.likely()]
+        for bound in likely:
             later = bound is not shelf.programs[0]
             if bound.fast is None or not (later or bound.captured.chances):
                 continue
@@ -171,15 +172,16 @@ class Compiled:
                 if later:
                     self._prefer(bound)
                 return result
-        ready = self._ready(args, kwargs, (), taken, suited)
+        ready = self._ready(args, kwargs, (), taken, likely)
         if ready is not None:
             return self._run(ready, args, kwargs)
         if self._refusals.meet(args, kwargs):
             return self.function(*args, **kwargs)
-        if any(differs_in_numbers(args, kwargs, bound.arguments) for bound in suited):
-            self._start_following(numbers_in(args, kwargs))
+        numbers = numbers_in(args, kwargs)
+        if numbers and any(differs_in_numbers(args, kwargs, one.arguments) for one in suited):
+            self._start_following(numbers)
             return self._long_call(args, kwargs)
-        if STANCE[0] == "default" and shelf.waits(key):
+        if STANCE[0] == "default" and (shelf.turns_away(key) or shelf.waits(key)):
             self._say_waiting()
             return self.function(*args, **kwargs)
         return self._make(args, kwargs)
@@ -233,14 +235,13 @@ class Compiled:
     def _run(self, ready: _Ready, args: Any, kwargs: Any, refused: tuple[Bound, ...] = ()) -> Any:
         bound, arrays, leaves, taken = ready
         try:
-            result = bound(arrays, leaves, taken.values, (args, kwargs))
+            return bound(arrays, leaves, taken.values, (args, kwargs))
         except Refused as error:
             taken.undo()
             if bound.captured.pinned:
                 return self._otherwise((*refused, bound), args, kwargs)
             LOG.debug("%s: a call runs eagerly", _name(self.function), exc_info=error)
             return self.function(*args, **kwargs)
-        return result
 
     def _otherwise(self, refused: tuple[Bound, ...], args: Any, kwargs: Any) -> Any:
         """A call that goes by other values than these programs: by another one, known or new."""
@@ -399,8 +400,7 @@ class Compiled:
         halves = None
         if captured.joint is not None:
             halves = Halves(captured, self._build(captured.joint.graph, [], []))
-        forms = [source.array for source in captured.sources]
-        given = forms, frozen(captured), captured.late
+        given = [source.array for source in captured.sources], frozen(captured), captured.late
         program = self._build(captured.graph, captured.writes, *given)
         asked = captured.required.graph
         first = None if asked is None else self._build(asked, [], [])

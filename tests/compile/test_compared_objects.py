@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
+import sys
 from typing import Any
 
 import pytest
@@ -133,3 +135,52 @@ def test_containers_of_every_call_have_one_program() -> None:
         assert call(batch, {"x": torch.ones(2)}).tolist() == [4.0, 4.0]
         assert call(batch, batch).tolist() == [2.0, 2.0]
     assert len(call.programs) == 2
+
+
+class Shape(enum.Enum):
+    FLAT = 1
+    DEEP = 2
+
+
+NOTHING = object()
+HELD = torch.ones(2)
+
+
+class Known:
+    tensor = HELD
+
+
+def with_a_member(x: Any, shape: Any) -> Any:
+    return x + 1 if shape is Shape.FLAT else x - 1
+
+
+def with_a_class(x: Any, shape: Any) -> Any:
+    return x + 1 if type(shape) is Shape else x - 1
+
+
+def with_a_mark(x: Any, shape: Any) -> Any:
+    return x + 1 if shape is NOTHING else x - 1
+
+
+def with_one_in_a_class(x: Any, shape: Any) -> Any:
+    return x + 1 if x is Known.tensor else x - 1
+
+
+@pytest.mark.parametrize("function", [with_a_member, with_a_class, with_a_mark])
+def test_what_no_tensor_can_be_tells_none_apart(function: Any) -> None:
+    call = torch.compile(function)
+    for shape in (Shape.FLAT, Shape.DEEP, NOTHING, None):
+        for x in (X, Y, HELD):
+            assert call(x, shape).tolist() == function(x, shape).tolist()
+    assert len(call.programs) == 4
+    assert not any(one.captured.shared or one.captured.apart for one in call.programs)
+
+
+def test_a_tensor_in_a_class_is_one_that_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = torch.compile(with_one_in_a_class)
+    for x in (X, HELD, Y, HELD):
+        assert call(x, None).tolist() == with_one_in_a_class(x, None).tolist()
+    monkeypatch.setattr(sys.modules[__name__], "NOTHING", X)
+    call = torch.compile(lambda x: with_a_mark(x * 1, x))  # what was a mark is a tensor now
+    for x in (Y, X, HELD, X):
+        assert call(x).tolist() == with_a_mark(x * 1, x).tolist()

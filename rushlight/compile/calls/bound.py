@@ -24,7 +24,7 @@ from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from ..tracing.telling import ALL, told_apart
 from .apart import overlapping
 from .backward import output_entry
-from .guards import ABSENT, Place, checker, same, set_on, still
+from .guards import ABSENT, Place, Standing, same, set_on
 from .opened import STATES, Above, Opened, layout, opened, plain_parts
 from .returned import may_give_back
 from .texts import Texts, texts_in
@@ -53,7 +53,6 @@ def takers(captured: Captured) -> list[Owner]:
 
 
 HOOKED = 3
-ASKED = 100  # times that places are gone through, before a text is written: that takes so long
 
 
 class Argument:
@@ -212,8 +211,8 @@ class Bound:
         self.conditions: dict[str, Any] = {}  # on numbers among the arguments, asked by the caller
         self.places: list[Place] = captured.places
         self.presence = captured.presence
-        self._check: Any = None  # asks all places; written when that was often needed
-        self._asked = 0
+        self.standing = Standing(self.places)
+        self.holds = self.standing.holds  # whether all places are as they were
         self._sources = captured.sources
         self._forms = [(s.array.shape, s.array.dtype, s.array.strides) for s in self._sources]
         self._aliases, self._takers = self._sharing(), takers(captured)
@@ -269,15 +268,6 @@ class Bound:
         leaves, (wanted, named) = [] if leaves is None else leaves, self.arguments
         alike = modes == self.modes and not self.once and fits(args, wanted, leaves)
         return alike and fits(kwargs, named, leaves)
-
-    def holds(self) -> bool:
-        """Whether all places are as they were."""
-        if self._check is None:
-            self._asked += 1
-            if self._asked <= ASKED:
-                return all(map(still, self.places))
-            self._check = checker(self.places)
-        return self._check()
 
     def fetch(self, leaves: Sequence[Tensor], drawn: Sequence[Any] = ()) -> list[np.ndarray] | None:
         """The arrays of all inputs, or None when one has another form than it had."""
@@ -341,10 +331,10 @@ class Bound:
             self.runs += 1
             if captured.writes:
                 self.write(arrays, outputs)
+        captured.moves.repeat(leaves, arrays, outputs)
+        own(captured.parts, arrays, outputs, captured.orders)
         for x, index in captured.gradients:
             owner_in(x, leaves)._grad = None if index is None else wrap(outputs[index])
-        captured.moves.repeat(leaves, arrays, outputs)
-        own(captured.parts, arrays, outputs)
         node = None
         if captured.joint is not None and STATE.grad:
             node = self.halves.entry(leaves, arrays, outputs)

@@ -18,6 +18,7 @@ from ...core.tape import LEAF
 SCALARS = (bool, int, float, complex, str, bytes, type(None))
 COMPARED = (Size, slice, range, np.dtype, np.generic, device)  # by value too
 SOUGHT = 4  # times that the place which does not hold is looked for among all
+ASKED = 100  # times that places are gone through, before a text is written: that takes so long
 
 
 ABSENT = object()
@@ -138,28 +139,39 @@ def lines_of(places: list[Place]) -> tuple[list[str], dict[str, Any]]:
     return lines, names
 
 
-def checker(places: list[Place]) -> Callable[[], bool]:
-    """One function that asks all places at once; what did not hold before is asked first.
+class Standing:
+    """Places that are asked all at once; what did not hold before is asked first.
 
-    A counter in a module keeps its program from most calls, and stands behind thousands of places.
+    A flag or a counter in a module keeps its program from most calls, and stands behind thousands
+    of places.
     """
-    check, sought = _written(places), 0
-    broken: list[Place] = []
 
-    def holds() -> bool:
-        nonlocal sought
-        for place in broken:
+    def __init__(self, places: list[Place], patience: int = ASKED) -> None:
+        self._places, self._patience = places, patience
+        self._check: Callable[[], bool] | None = None
+        self._broken: list[Place] = []
+
+    def likely(self) -> bool:
+        """Whether all holds that did not hold at an earlier call."""
+        return all(map(still, self._broken))
+
+    def holds(self) -> bool:
+        """Whether all places hold."""
+        for place in self._broken:
             if not still(place):
                 return False
-        if check():
+        if self._check is None and self._patience > 0:
+            self._patience -= 1
+        elif self._check is None:
+            self._check = _written(self._places)
+        if self._check is not None and self._check():
             return True
-        if sought < SOUGHT:
-            sought += 1
-            found = next((place for place in places if not still(place)), None)
-            broken.extend([] if found is None else [found])
-        return False
-
-    return holds
+        if self._check is not None and len(self._broken) == SOUGHT:
+            return False
+        found = next((place for place in self._places if not still(place)), None)
+        if found is not None and len(self._broken) < SOUGHT:
+            self._broken.append(found)
+        return found is None
 
 
 def still(place: Place) -> bool:

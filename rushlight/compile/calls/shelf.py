@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from ...core.state import STATE
 from ...core.tensor import Tensor
 from ..tracing.varied import PLACES, mark_of
 from .bound import Argument, Bound, fits
 from .guards import Place, look
 from .opened import Opened, opened, plain_parts
+from .refused import AGAIN
 
 FREE = 4  # programs of a kind that are made at once
 KEPT = 64  # programs of one function
@@ -72,17 +74,36 @@ class Shelf:
         self.waited = 0  # calls that ran eagerly as their sizes had not come often enough
         self._hidden: list[Place] = []  # places of tensors outside that are of other sizes at times
         self._met: OrderedDict[Key, _Met] = OrderedDict()
+        self._turned: dict[Any, list[int]] = {}  # calls that were not admitted: how many, of what
         self._clock = self._made = self._kinds = 0
         self._next = 0  # the kind of the program that is being made
 
     def key(self, args: Any, kwargs: Any) -> Key:
-        """The sizes of all tensors that may be of others at the next call."""
+        """The sizes of all tensors that may be of others at the next call, and texts."""
         return _sizes_of(args, kwargs), tuple([_sizes(_found(place)) for place in self._hidden])
 
     def suited(self, key: Key) -> list[Bound]:
-        """The programs that may be for a call with these sizes."""
+        """The programs that may be for a call with these sizes and texts."""
         self._clock += 1
         return [one for one in self.programs if one.card.suits(key)]
+
+    def turns_away(self, key: Key) -> bool:
+        """Whether calls of this look were not admitted; it is asked again after ever more of them.
+
+        What they look like is not all that admits them.
+        """
+        known = self._turned.get((key, STATE.grad))
+        if known is None:
+            return False
+        known[0] += 1
+        if known[0] < known[1]:
+            return True
+        known[:] = 0, 2 * known[1]
+        return False
+
+    def _turn_away(self, key: Key) -> None:
+        if len(self._turned) < _REMEMBERED:
+            self._turned.setdefault((key, STATE.grad), [0, AGAIN])
 
     def use(self, bound: Bound) -> None:
         """A program runs."""
@@ -131,7 +152,10 @@ class Shelf:
         kind = None if self.strict or refused else self._kind_of(args, kwargs, now)
         if kind is None:
             self._kinds = self._next = self._kinds + 1
-            return self.kinds + others < self.limit
+            admitted = self.kinds + others < self.limit
+            if not admitted:
+                self._turn_away(self.key(args, kwargs))
+            return admitted
         self._next = kind
         alike = sum(one.card.kind == kind for one in self.programs)
         if alike < FREE or self._come_again(args, kwargs):
@@ -207,7 +231,7 @@ def _temporaries(bound: Bound) -> int:
 
 
 def _sizes_of(args: Any, kwargs: Any) -> tuple[Any, ...]:
-    """The shapes of all tensors in arguments, or in a pattern of some."""
+    """The shapes of all tensors in arguments, or in a pattern of some; texts as they are."""
     found: list[Any] = []
     for x in args:
         _collect(x, found, ())
@@ -221,6 +245,8 @@ def _collect(x: Any, found: list[Any], above: tuple[Any, ...]) -> None:
         found.append(getattr(x._array, "shape", None))
     elif type(x) is Argument:
         found.append(x.shape)
+    elif type(x) is str:
+        found.append(x)
     elif type(x) is Opened:
         for part in x.parts:
             _collect(part, found, above)

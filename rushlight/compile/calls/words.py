@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...core.tape import LEAF
-from .guards import Place, checker, look
+from .guards import Place, Standing, look
 from .layout import ITEMS, LENGTH, slot_of, tensors_known, word
 
 VERSION, _CONTENT, _CLASS, _USED = 24, 16, 8, 24
@@ -154,7 +154,7 @@ class Words:
         for index, (where, asked) in enumerate(self.rows.items()):
             self._set(index, where, _expected(asked[0], where))
         self.address: int = self.memory.ctypes.data
-        self.soft: list[Any] = [checker(self._asked) if self._asked else None]
+        self.soft: list[Any] = [self._questions() if self._asked else None]
         self._often: dict[int, int] = {}
 
     def _set(self, index: int, where: tuple[int, int], expected: int) -> None:
@@ -183,7 +183,10 @@ class Words:
     def _soften(self, index: int, asked: list[Place]) -> None:
         self._set(index, (self.memory.ctypes.data, _DIRECT), int(self.memory[0]))
         self._asked += asked
-        self.soft[0] = checker(self._asked)
+        self.soft[0] = self._questions()
+
+    def _questions(self) -> Any:
+        return Standing(self._asked, 0).holds
 
 
 def _where(place: Place) -> tuple[int, int] | None:
