@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import fail
+from ..core.memory import laid_as
 from ..core.modes import Late as Modes
 from ..core.modes import listening
 from ..core.references import ARGUMENT, RENAMED
@@ -90,16 +91,20 @@ def through_hooks(g: Any, hooks: Any) -> Any:
 def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
     """Add a gradient to `tensor.grad`: in place if it has one, else taken over or copied.
 
-    It is taken over where only the caller has it, who is done with it then.
+    It is taken over where only the caller has it, who is done with it then. A first gradient lies
+    in memory in the leaf's order, if the leaf is dense, and in rows otherwise, as in torch.
     """
     if STATE.tracer is not None:
         STATE.tracer.saw_grad(tensor)
     before = tensor._grad
-    if before is None and type(g) is ndarray:
-        if g.dtype is not tensor._array.dtype:
-            g = g.astype(tensor._array.dtype)
-        elif g.base is not None or getrefcount(g) > ARGUMENT or not g.flags.writeable:
-            g = g.copy()  # somebody else's too
+    leaf = tensor._array
+    if before is None and type(g) is ndarray is type(leaf):
+        if not (leaf.flags.c_contiguous and g.flags.carray):
+            g = laid_as(g, leaf)
+        if g.dtype is not leaf.dtype:
+            g = g.astype(leaf.dtype)
+        elif g.base is not None or getrefcount(g) > ARGUMENT:
+            g = g.copy(order="K")  # somebody else's too
         tensor._grad = wrap(g)
         return
     if before is not None and type(g) is ndarray is type(before._array):
@@ -120,20 +125,27 @@ def accumulate(tensor: Tensor, g: Any, create: bool) -> None:
         _grow(tensor, before, g, create)
         return
     if isinstance(g, Tensor) and (create or g._entry is not None):
-        tensor._grad = Late.keep(g)
+        tensor._grad = _in_order_of(leaf, Late.keep(g))
         return
     array = g._array if isinstance(g, Tensor) else g  # under a trace, neither Tensor nor ndarray
-    if array.dtype != tensor._array.dtype:
-        array = array.astype(tensor._array.dtype)
+    if array.dtype != leaf.dtype:
+        array = array.astype(leaf.dtype)
     elif array.base is not None or getrefcount(array) > RENAMED or not array.flags.writeable:
         array = array.copy()
-    tensor._grad = wrap(array)
+    tensor._grad = wrap(laid_as(array, leaf))
+
+
+def _in_order_of(leaf: Any, made: Tensor) -> Tensor:
+    """A gradient with a history, which nobody else has seen, in memory as a leaf."""
+    if type(made._array) is ndarray is type(leaf):
+        made._array = laid_as(made._array, leaf)
+    return made
 
 
 def _grow(tensor: Tensor, before: Tensor, g: Any, create: bool) -> None:
     """Add to a leaf's gradient: in place, where nothing is recorded."""
     if create or before._entry is not None:
-        tensor._grad = Late.add(before, shown(g))
+        tensor._grad = _in_order_of(before._array, Late.add(before, shown(g)))
         return
     before._array += g._array if isinstance(g, Tensor) else g
     mark_written(before._array)

@@ -154,3 +154,62 @@ def dense_like(a: np.ndarray, dtype: Any = None) -> np.ndarray:
     outward = order[::-1]
     made = np.empty([a.shape[axis] for axis in outward], dtype or a.dtype)
     return made.transpose(np.argsort(outward))
+
+
+def turned(shape: Sequence[int], dtype: np.dtype[Any], order: Sequence[int]) -> Array:
+    """As `empty(shape, dtype).transpose(order)`, but owner of its memory.
+
+    >>> import numpy as np
+    >>> from rushlight.core.memory import turned
+    >>> turned((2, 3), np.dtype("f4"), (1, 0)).strides
+    (4, 12)
+    """
+    steps = [math.prod(shape[axis + 1 :]) * dtype.itemsize for axis in range(len(shape))]
+    size, inner = math.prod(shape) * dtype.itemsize, [steps[axis] for axis in order]
+    return lined(size, np.ndarray, [shape[axis] for axis in order], dtype, None, 0, inner)
+
+
+def outward(a: Any) -> list[int]:
+    """The axes of an array from the outermost in memory on; in their order where steps are equal.
+
+    >>> import numpy as np
+    >>> from rushlight.core.memory import outward
+    >>> outward(np.zeros((2, 3, 4)).transpose(0, 2, 1))
+    [0, 2, 1]
+    """
+    return sorted(range(a.ndim), key=lambda axis: -abs(a.strides[axis]))
+
+
+def packed(a: Any, order: Sequence[int]) -> bool:
+    """Whether an array fills its memory with these axes outermost first; size 1 lies anywhere."""
+    reach = a.itemsize
+    for axis in reversed(order):
+        if a.shape[axis] != 1:
+            if a.strides[axis] != reach:
+                return False
+            reach *= a.shape[axis]
+    return True
+
+
+def laid_as(a: Any, other: Any) -> Any:
+    """a, copied if need be, in the order of an array that fills its memory; else in rows.
+
+    >>> import numpy as np
+    >>> from rushlight.core.memory import laid_as
+    >>> laid_as(np.zeros((2, 3)), np.zeros((3, 2)).T).strides
+    (8, 16)
+    >>> laid_as(np.zeros((2, 3)).copy("F"), np.zeros((4, 3))[::2]).strides
+    (24, 8)
+    """
+    order = outward(other)
+    dense = packed(other, order)
+    order = order if dense else sorted(order)
+    if packed(a, order) and a.flags.writeable:
+        return a
+    if type(a) is not np.ndarray:  # in a trace
+        rows = a.transpose(order).copy(order="C")
+        return rows.transpose([order.index(axis) for axis in range(a.ndim)])
+    kind = type(other) is np.ndarray and dense
+    y = lined(a.nbytes, np.empty_like, other, a.dtype) if kind else empty(a.shape, a.dtype)
+    y[...] = a
+    return y

@@ -78,8 +78,8 @@ class Adafactor(Grouped):
         if not state:
             state["step"] = rl.tensor(0.0, dtype=scalar_dtype())
             if grad.dim() > 1:
-                state["row_var"] = rl.zeros_like(grad[..., :1])
-                state["col_var"] = rl.zeros_like(grad[..., :1, :])
+                state["row_var"] = grad.new_zeros(grad[..., :1].shape)
+                state["col_var"] = grad.new_zeros(grad[..., :1, :].shape)
             else:
                 state["variance"] = rl.zeros_like(grad)
         if not isinstance(state["step"], rl.Tensor):  # a number in old checkpoints

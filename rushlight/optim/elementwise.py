@@ -105,6 +105,13 @@ def scalar_dtype(fused: bool = False) -> Any:
     return rl.float64 if rl.get_default_dtype() == rl.float64 and not fused else rl.float32
 
 
+def _orders(arrays: list[np.ndarray]) -> list[tuple[int, ...]] | None:
+    """The axes of each array from the outermost in memory on; None where all lie in rows."""
+    if all(array.flags.c_contiguous for array in arrays):
+        return None
+    return [tuple(np.argsort([-step for step in a.strides], kind="stable")) for a in arrays]
+
+
 class Bucket:
     """Parameters updated by one call of the rule, and where their state lives."""
 
@@ -115,7 +122,9 @@ class Bucket:
         self.native = native
         self.states = states
         self.fresh = False
-        self.shapes = [param._array.shape for param in params]
+        arrays = [param._array for param in params]
+        self.orders = _orders(arrays)  # state lies in memory as its parameter
+        self.shapes = [array.shape for array in self._turned(arrays)]
         self.sizes = [param._array.size for param in params]
         total = sum(self.sizes)
         self.packed = total <= BUCKET
@@ -125,23 +134,32 @@ class Bucket:
         if self.packed:
             dtype = params[0]._array.dtype
             self.param, self.grad = np.zeros(self.room, dtype), np.zeros(self.room, dtype)
-            self.pieces = self._cut(self.param)
+            self.pieces = self._turned(self._cut(self.param))
         for name in names:
             self.slots[name] = self._adopt(name)
         for name in optimizer._scalars:
             self.scalars[name] = self._adopt_scalar(name)
         self.kept = [list(state.values()) for state in states]
 
+    def _turned(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Arrays with the parameters' shapes, seen as the parameters lie in memory."""
+        if self.orders is None:
+            return arrays
+        return [array.transpose(order) for array, order in zip(arrays, self.orders)]
+
     def _cut(self, flat: np.ndarray) -> list[np.ndarray]:
         ends = np.cumsum(self.sizes).tolist()
-        return [
+        pieces = [
             flat[end - size : end].reshape(shape)
             for end, size, shape in zip(ends, self.sizes, self.shapes)
         ]
+        if self.orders is None:
+            return pieces
+        return [piece.transpose(np.argsort(order)) for piece, order in zip(pieces, self.orders)]
 
     def _adopt(self, name: str) -> np.ndarray:
         """One flat array for all the parameters' state `name`, which become views of it."""
-        arrays = [state[name]._array for state in self.states]
+        arrays = self._turned([state[name]._array for state in self.states])
         dtype = self.params[0]._array.dtype
         plain = arrays[0].flags.c_contiguous and arrays[0].dtype == dtype
         if not self.packed and plain:
@@ -174,6 +192,7 @@ class Bucket:
 
     def run(self, optimizer: Elementwise, group: dict, arrays: list, grads: list) -> None:
         """Update the parameters' arrays in place."""
+        written, arrays, grads = arrays, self._turned(arrays), self._turned(grads)
         numbers = optimizer._advance(self.scalars, group, self.fresh)
         self.fresh = False
         update = Update(optimizer._update, group, numbers) if self.native else None
@@ -191,7 +210,7 @@ class Bucket:
             self._run_blocks(rule, update, flat, grad)
             if not array.flags.c_contiguous:
                 array[...] = flat.reshape(array.shape)
-        for array in arrays:
+        for array in written:
             mark_written(array)
 
     def _run_blocks(self, rule: Callable, update: Update | None, param, grad) -> None:

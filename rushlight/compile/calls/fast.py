@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from ...core import memory
 from ...core.dispatch import OUTPUT_OF
 from ...core.inference import InferenceTensor
 from ...core.references import ATTRIBUTE, LISTED
@@ -32,7 +31,7 @@ from .apart import overlapping
 from .backward import MANY, ONE, Kept
 from .bound import Bound, takers
 from .fast_arguments import Asked
-from .fast_back import form_of
+from .fast_back import form_of, maker, turned
 from .guards import lines_of
 from .switched import Switched
 from .taken import DRAWN
@@ -263,7 +262,7 @@ class _Writer:
         for k in self.outputs:
             node = self.captured.graph.outputs[k]
             self.names[f"S{k}"], self.names[f"D{k}"] = node.shape, node.dtype
-            self.names[f"M{k}"] = memory.empty if node.nbytes >= memory.LARGE else np.empty
+            self.names[f"M{k}"] = maker(node.nbytes, self.captured.orders.get(k))
             if k not in gradients:
                 add(f"o{k} = M{k}(S{k}, D{k})")
                 continue
@@ -301,11 +300,13 @@ class _Writer:
         add(f"if ({changed}) and moved({', '.join(held)}): {self.miss}")
 
     def _run(self) -> None:
-        gradients = {index for _, index in self.captured.gradients}
+        orders, own = self.captured.orders, self.captured.gradients
+        gradients = {k: turned(orders.get(k)) for _, k in own if k is not None}
         donate = self.native.donate
         outs = [
             self.fetched[donate[k]] if k in donate
-            else f"b{k}" if k in self.copied else f"t{k}._array" if k in gradients else f"o{k}"
+            else f"b{k}" if k in self.copied
+            else f"t{k}._array{gradients[k]}" if k in gradients else f"o{k}"
             for k in range(len(self.captured.graph.outputs))
         ]  # fmt: skip
         for k in self.copied:

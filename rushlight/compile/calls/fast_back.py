@@ -7,11 +7,24 @@ than it did, the answer is None and the long way is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...core import memory
+
+
+def maker(size: int, order: tuple[int, ...] | None) -> Callable[..., np.ndarray]:
+    """What makes memory of so many bytes for an output, turned if its axes lie in an order."""
+    if order is not None:
+        return partial(memory.turned, order=order)
+    return memory.empty if size >= memory.LARGE else np.empty
+
+
+def turned(order: tuple[int, ...] | None) -> str:
+    """The text that sees a gradient in C order, which lies as a leaf with its axes turned."""
+    return f".transpose({np.argsort(order).tolist()})" if order else ""
 
 
 def form_of(node: Any) -> Any:

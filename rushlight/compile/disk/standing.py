@@ -100,7 +100,7 @@ class Call:
         forms = [source.array for source in sources]
         main, *more = map(_KeptGraph, entry["graphs"], rest)
         captured = Captured(main, sources)
-        for key in ("writes", "late", "items", "asked", "parts"):
+        for key in ("writes", "late", "items", "asked", "parts", "orders"):
             setattr(captured, key, entry[key])
         self._viewed = captured.viewed = list(map(self._read, entry["viewed"]))
         captured.results, captured.stored = self._read(entry["results"]), ()
@@ -205,6 +205,7 @@ class Call:
             "sources": list(map(self._told, captured.sources)),
             "writes": captured.writes, "late": captured.late, "items": captured.items,
             "parts": captured.parts, "viewed": list(map(self._said, captured.viewed)),
+            "orders": captured.orders,
             "results": self._said(_each_once(captured.results), captured.viewed),
             "gradients": [(self._numbered(x), k) for x, k in captured.gradients],
             "asked": captured.asked, "pinned": captured.pinned, "gone_by": captured.here.gone_by,

@@ -25,7 +25,7 @@ from ..calls.opened import layout
 from ..disk.given import walk_arguments
 from ..disk.reach import Reach
 from ..middle.graph import Graph, order
-from ..middle.joint import Joint, backwards, split
+from ..middle.joint import Joint, backwards, split, used_up
 from .chances import HIDDEN, UNSEEN, Chances
 from .changes import CHANGES, Changed, Uncompilable, window
 from .exchanged import look_around
@@ -68,6 +68,7 @@ class Captured:
         self.results: Any = None
         self.writes: list[tuple[int, int]] = []
         self.gradients: list[tuple[Owner, int | None]] = []
+        self.orders: dict[int, tuple[int, ...]] = {}  # how outputs are turned to be gradients
         self.presence: list[tuple[Owner, Any]] = []
         self.places: list[Any] = []
         self.shared: list[tuple[Any, int, Any]] = []  # see `_shared`
@@ -259,8 +260,8 @@ def finish(tracer: Tracer, result: Any, reach: Reach, leaves: list[Tensor]) -> C
     captured.joint, captured.shared, captured.items, captured.moves = joint, shared, items, moves
     captured.parts, captured.viewed = parts.outputs, viewed
     (captured.results, captured.stored, captured.given), captured.writes = results, writes
-    captured.said, captured.put_off = changed.said, tracer.said
-    captured.gradients, captured.stores, captured.here = gradients, changed.spots, tracer.here
+    captured.said, captured.put_off, captured.stores = changed.said, tracer.said, changed.spots
+    captured.gradients, captured.orders, captured.here = gradients, give.orders, tracer.here
     captured.afterwards, captured.told = tracer.afterwards.steps, tracer.afterwards.told
     fixed = tracer.afterwards.guarded(reach.places + tracer.afterwards.rates(tracer.sources))
     captured.places, captured.asked = varied.guarded(changed.guarded(fixed)), reach.asked
@@ -449,7 +450,7 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
     entry = x._entry
     if entry is None or entry is LEAF:
         return entry
-    if not tracer.swept:
+    if not tracer.swept or id(x) in tracer.live:
         return tracer.live[id(x)]
     shape = entry[SHAPE]
     if entry[PRIM] is OUTPUT_OF:  # what it is an output of has its name
@@ -461,11 +462,10 @@ def _live(tracer: Tracer, given: list[Any], parts: Parts) -> list[Tensor]:
     """The returned tensors whose graph has not been used up, and what those are views of."""
     if tracer.broken is not None:
         raise Uncompilable(*tracer.broken)
-    if tracer.swept:
-        return []
     live = [
         x for x in dict.fromkeys(x for x in (*given, *parts.bases) if isinstance(x, Tensor))
         if type(x._entry) is list and not tracer.stood(x)
+        and not (tracer.swept and used_up(x, tracer.began))
     ]  # fmt: skip
     if live:
         tracer.settle()
@@ -493,7 +493,7 @@ def _gradients(tracer: Tracer, give: Given) -> list[tuple[Owner, int | None]]:
                 raise Uncompilable("a gradient keeps its history")
             if give.moves.beside(tracer.lift(grad)) is not None:
                 raise Uncompilable("a gradient shares memory with a tensor that it is not of")
-            found.append((_owner(tracer, x), give(tracer.lift(grad).read(), grad)))
+            found.append((_owner(tracer, x), give.gradient(tracer.lift(grad), grad)))
         elif grad is not had:
             raise Uncompilable("a gradient is replaced by another tensor")
     return found

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.memory import outward, packed
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
 from ..middle.graph import Node
@@ -128,6 +129,7 @@ class Given:
     def __init__(self, same: dict[int, Any]) -> None:
         self.outputs: list[Node] = []
         self.left: list[Left] = []
+        self.orders: dict[int, tuple[int, ...]] = {}  # how outputs are turned to be gradients
         self.known: dict[int, Tensor] = {}  # who looks at memory that others look at too
         self.moves = Moves()
         self.parts: Any = None  # which results lie in one memory
@@ -152,6 +154,19 @@ class Given:
         self._roots.add(root)
         self.outputs.append(node)
         return len(self.outputs) - 1
+
+    def gradient(self, held: Traced, x: Tensor) -> int:
+        """The number of an output that is a gradient, which lies in memory as its leaf does."""
+        node, order = held.read(), outward(held.memory)
+        if order == sorted(order) or not packed(held.memory, order):
+            return self(node, x)
+        memory = held.memory.transpose(order)
+        self.orders[len(self.outputs)] = tuple(order.index(dim) for dim in range(len(order)))
+        if held.cell.waits:
+            self.left.append(Left(len(self.outputs), None, memory, held.cell))
+            self.known[id(x)] = x
+        dims, shape = tuple(order), memory.shape
+        return self.add(Node("permute", (node,), (dims,), shape, node.dtype, node.line))
 
     def __call__(self, node: Node, x: Tensor | None = None) -> int:
         """The number of a node among the outputs."""

@@ -169,8 +169,13 @@ def of_input(x: Tensor, place: int, source: Any, where: Any) -> Part:
     return Part(where, place, any(ref() is x for ref in base._views or ()))
 
 
-def own(parts: Iterable[int], arrays: Sequence[np.ndarray], outputs: list[np.ndarray]) -> None:
-    """Have outputs of which results get parts lie in C order, in memory of their own."""
+def own(parts: Iterable[int], arrays: Sequence[np.ndarray], outputs: list, orders: dict) -> None:
+    """Have outputs of which results get parts lie in C order, in memory of their own.
+
+    `orders` names gradients that lie as their leaves, with their axes turned.
+    """
+    for place, order in orders.items():
+        outputs[place] = outputs[place].transpose(order).copy(order="K")
     for place in parts:
         y = outputs[place]
         alone = y.base is None and y.flags.c_contiguous and y.flags.writeable
