@@ -407,8 +407,6 @@ def sweep(
     roots: Sequence[tuple[Tensor, Any]], inputs: Sequence[Tensor] | None, keep: bool, create: bool
 ) -> Sweep:
     """Run one backward pass from (tensor, gradient) pairs; grad mode follows `create`."""
-    if STATE.tracer is not None:
-        STATE.tracer.sweeps(keep)
     needed, capture = None, set()
     if inputs is not None:
         capture = {x._entry[ORDER] if type(x._entry) is list else id(x) for x in inputs}
@@ -417,6 +415,8 @@ def sweep(
             needed = needed_for(entries, capture)
         else:
             capture = set()
+    if STATE.tracer is not None:
+        STATE.tracer.sweeps(keep, [tensor._entry for tensor, _ in roots], needed, capture)
     values = values_of(roots)
     seen = listening()  # by a mode, which rules show their ops if they run on Tensors
     pass_ = Sweep(keep, create, needed, bool(values) or seen)

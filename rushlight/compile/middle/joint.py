@@ -7,13 +7,14 @@ between the two, unless they are cheap to compute again from what is kept anyway
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ...core.dispatch import LATE
-from ...core.tape import HOOKS, LEAF, PARENTS, PRIM
+from ...core.tape import FREED, HOOKS, INPUTS, LEAF, ORDER, PARENTS, PRIM
 from ...core.tensor import Tensor, wrap
 from ..tracing.changes import Uncompilable
 from ..tracing.trace import Tracer
@@ -60,12 +61,43 @@ def differentiate(
         value = np.ones(x._array.shape, x._array.dtype)
         seed = tracer.fresh(value, Node("input", (), ("seed",), value.shape, value.dtype))
         seeds.append((seed, wrap(seed)))
-    found = LATE.gradients(
-        list(results), targets, [seed for _, seed in seeds], retain_graph=True, allow_unused=True
-    )
+    with _ended_at(targets):
+        found = LATE.gradients(
+            list(results), targets, [seed for _, seed in seeds], retain_graph=True,
+            allow_unused=True,
+        )  # fmt: skip
     pairs = [(place, g) for place, g in zip(places, found) if g is not None]
     nodes = [tracer.lift(g).read() for _, g in pairs]
     return [seed.node for seed, _ in seeds], nodes, [place for place, _ in pairs]
+
+
+@contextmanager
+def _ended_at(inputs: Sequence[Any]) -> Iterator[None]:
+    """Let gradients end at inputs: where one was made of another, its own tape leads on to that."""
+    entries = [x._entry for x in inputs if type(x._entry) is list]
+    behind = [(entry, entry[PARENTS]) for entry in {id(entry): entry for entry in entries}.values()]
+    try:
+        for entry, _ in behind:
+            entry[PARENTS] = ()
+        yield
+    finally:
+        for entry, parents in behind:
+            entry[PARENTS] = parents
+
+
+def used_up(x: Tensor, began: int) -> bool:
+    """Whether a backward pass in the call has given back what a result's gradient needs."""
+    seen: set[int] = set()
+    waiting: list[Any] = [x._entry]
+    while waiting:
+        entry = waiting.pop()
+        if type(entry) is not list or entry[ORDER] in seen or entry[ORDER] < began:
+            continue
+        if entry[INPUTS] is FREED:
+            return True
+        seen.add(entry[ORDER])
+        waiting += entry[PARENTS]
+    return False
 
 
 def _hooked(live: list[Tensor], made: set[int]) -> bool:

@@ -7,14 +7,14 @@ one when a trace begins. An input is made of it only when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from ...core.references import ARGUMENT
-from ...core.tape import owner_of
+from ...core.tape import ORDER, PARENTS, owner_of
 from ...core.tensor import Tensor
 from .traced import Cell, Traced, covers
 
@@ -61,15 +61,42 @@ class Lent(Cell):
         pass
 
 
+def _leads_behind(
+    roots: Iterable[Any], needed: Container[int] | None, leaves: Container[int], began: int
+) -> bool:
+    """Whether a pass from entries on goes through one of before: a program would not know it."""
+    seen: set[int] = set()
+    stack = [entry for entry in roots if type(entry) is list]
+    while stack:
+        entry = stack.pop()
+        if entry[ORDER] in seen:
+            continue
+        seen.add(entry[ORDER])
+        for parent in entry[PARENTS]:
+            if type(parent) is list:
+                wanted = needed is None or parent[ORDER] in needed
+            else:
+                wanted = parent is not None and (needed is None or id(parent) in leaves)
+            if wanted and entry[ORDER] < began:
+                return True
+            if wanted and type(parent) is list:
+                stack.append(parent)
+    return False
+
+
 class Lending:
     """The part of a tracer that knows tensors of before the call by their memory."""
 
     closed: bool
+    swept: bool
+    began: int  # the clock's reading
+    stop: Callable[[str], None]
     places: dict[int, int]
     reach: Any
     age: Any
     cells: dict[int, list[Cell]]
     lifted: list[tuple[Tensor, np.ndarray]]
+    beside: list[tuple[Tensor, Any]]  # that lie in others' memory, and their entries before
     find: Callable[[np.ndarray], Traced | None]
     lift: Callable[[Tensor], Traced]
     input_of: Callable[[Tensor, np.ndarray, Any, Cell], Any]
@@ -80,7 +107,10 @@ class Lending:
         """Give tensors stand-ins of which inputs are made when they are used."""
         for x in tensors:
             array = array_of(x)
-            if type(array) is not np.ndarray or not array.size:
+            if type(array) is not np.ndarray:
+                continue
+            if not array.size:
+                self.beside.append((x, x._entry))
                 continue
             cells = self.cells.setdefault(id(owner_of(array)), [])
             if not cells:
@@ -90,11 +120,22 @@ class Lending:
                     return self.input_of(x, array, entry, cell)
 
                 cells.append(Lent(array, make))
-            elif len(cells) > 1 or not covers(array, cells[0].base):
-                continue  # it shares memory with others: it is lifted when an op meets it
+            else:
+                self.beside.append((x, x._entry))
+                if len(cells) > 1 or not covers(array, cells[0].base):
+                    continue  # it shares memory with others: it is lifted when an op meets it
             x._array = Traced(self, array, _NONE, cells[0])
             x._array.version = -1
             self.lifted.append((x, array))
+
+    def sweeps(
+        self, keep: bool, roots: Iterable[Any], needed: Container[int] | None,
+        leaves: Container[int],
+    ) -> None:  # fmt: skip
+        """A backward pass begins at entries; without `keep` it uses up the graph it walks."""
+        self.swept = self.swept or not keep
+        if not self.closed and _leads_behind(roots, needed, leaves, self.began):
+            self.stop("a gradient goes on through what was computed before the call")
 
     def exchange(self, x: Tensor, value: Tensor) -> None:
         """The memory of a tensor is about to become that of another one's."""

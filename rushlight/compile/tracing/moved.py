@@ -34,6 +34,8 @@ _VIEWS = frozenset(
     " numpy.broadcast_to numpy.expand_dims numpy.flip".split()
 )
 
+_HISTORY = "a tensor made before the call gets a history in it"
+
 
 class Spread(NamedTuple):
     """Where a tensor lies: in an output of the program or an input, all of it or a part."""
@@ -216,7 +218,9 @@ def check_old(tracer: Tracer) -> None:
         if x is not None and x._entry is not source.entry:
             leaf = {id(x._entry), id(source.entry)} == {id(None), id(LEAF)}
             if not leaf or source.kind != "argument":
-                raise Uncompilable("a tensor made before the call gets a history in it")
+                raise Uncompilable(_HISTORY)
+    if any(x._entry is not entry and tracer.stood(x) for x, entry in tracer.beside):
+        raise Uncompilable(_HISTORY)
     for x, _ in moved(tracer):
         if id(x) not in tracer.exchanged or type(x._array) is not Traced:
             raise Uncompilable(

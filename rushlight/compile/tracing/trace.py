@@ -20,7 +20,7 @@ from ...core import dispatch
 from ...core.primitive import Primitive
 from ...core.references import LISTED
 from ...core.state import STATE
-from ...core.tape import no_gradient, owner_of
+from ...core.tape import no_gradient, owner_of, tick
 from ...core.tensor import Tensor
 from ..middle.foreign import Hole
 from ..middle.graph import Node
@@ -64,13 +64,14 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         self.reach = reach
         self.places = {id(x): place for place, x in enumerate(leaves)}
         self.swept, self.over, self.thread = False, False, get_ident()
+        self.began = tick()
         self.strangers = False  # whether somebody else holds what is still to be computed
         self.live: dict[int, int] = {}
         self.sources: list[Source] = []
         self.cells: dict[int, list[Cell]] = {}
         self.nothings: dict[Any, Traced] = {}  # gradients of outputs that nobody used
         self.draws: list[Node] = []
-        self.lifted: list[tuple[Tensor, ndarray]] = []
+        self.lifted, self.beside = [], []
         self.gradients: dict[int, tuple[Tensor, str, Any]] = {}
         self.later = Later(Forms() if forms is None else forms, forms is not None)
         self.through: dict[int, Tensor] | None = None  # the call's results, once it went through
@@ -195,6 +196,8 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
             else:
                 known = self.beneath(array)
                 known = self.constant(array) if known is None else known
+        else:
+            self.beside.append((x, x._entry))
         if not self.closed:
             x._array = known
             self.lifted.append((x, array))
@@ -245,10 +248,6 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         if kind is not None:
             self.nothings[kind] = found
         return found
-
-    def sweeps(self, keep: bool) -> None:
-        """A backward pass begins; without `keep` it uses up the graph it walks."""
-        self.swept = self.swept or not keep
 
     def saw_grad(self, x: Tensor) -> None:
         """The gradient of a tensor is about to be read: whether there is one now matters."""
