@@ -111,11 +111,11 @@ def _swapped(x: Tensor) -> Tensor:
 
 def _images_outside(array: Any) -> bool:
     """Whether memory goes through the images before it goes through the samples."""
-    return type(array) is ndarray and array.strides[0] < array.strides[1]
+    return type(array) is ndarray and array.size > 0 and array.strides[0] < array.strides[1]
 
 
 for _name in """im2col col2im max_pool max_pool_back max_pool_read sum_pool spread_pool
-        pooled_maxima take_flat put_flat add_flat""".split():
+        pooled_maxima take_flat put_flat add_flat grid_sample grid_spread grid_slopes""".split():
     RULES[_name] = _fold
     SILENT.add(_name)  # an empty batch
 

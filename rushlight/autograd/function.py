@@ -267,7 +267,7 @@ class Function(metaclass=_FunctionMeta):
         finally:
             STATE.grad = before
         recorded = before and any(ctx.needs_input_grad)
-        return _finish(cls, ctx, args, outputs, recorded)
+        return finish(cls, ctx, args, outputs, recorded)
 
 
 def _in_places(cls: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -295,7 +295,8 @@ def _in_places(cls: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     return tuple(found[place] for place in range(len(found))), {}
 
 
-def _finish(cls: _FunctionMeta, ctx: Any, args: Any, outputs: Any, recorded: bool) -> Any:
+def finish(cls: _FunctionMeta, ctx: Any, args: Any, outputs: Any, recorded: bool) -> Any:
+    """The results of a call that has run: tensors of their own, on the tape where `recorded`."""
     several = isinstance(outputs, tuple)
     ys = outputs if several else (outputs,)
     dirty = {id(x) for x in ctx._dirty}
@@ -313,7 +314,7 @@ def _finish(cls: _FunctionMeta, ctx: Any, args: Any, outputs: Any, recorded: boo
     ctx._name = f"{cls.__name__}Backward"
     results = [_fresh(y, args, dirty) for y in ys]
     if recorded:
-        _record(cls, ctx, args, ys, results, several)
+        record_call(cls, ctx, args, ys, results, several)
     for y in results:
         if id(y) in dirty and recorded:
             inplace.mark_written(y._array, writer=ctx._name)
@@ -328,7 +329,10 @@ def _fresh(y: Any, args: Any, dirty: set[int]) -> Any:
     return y
 
 
-def _record(cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, several: bool) -> None:
+def record_call(
+    cls: _FunctionMeta, ctx: Any, args: Any, ys: Any, results: Any, several: bool
+) -> None:
+    """Write the user's backward on the tape; `ys` are the results as the user's code had them."""
     parents = tuple((x if x._entry is LEAF else x._entry) for x in args if isinstance(x, Tensor))
     saved = tuple(x._array for x in ctx._saved if isinstance(x, Tensor))
     shapes: Any = tuple(np.shape(getattr(y, "_array", ())) for y in results)

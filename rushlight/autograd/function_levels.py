@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,9 @@ from .function import (
     Function,
     FunctionCtx,
     backward_of,
+    finish,
     is_transformed,
+    record_call,
     unlisted,
     without_values,
 )
@@ -119,9 +122,10 @@ def _dual(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
     if cls.setup_context is not None:
         outputs = cls.apply(*primals, **kwargs)
         ctx = _context(cls, primals, outputs)
+        kept = ctx._saved
     else:
         ctx = _context(cls, primals, None)
-        outputs = cls.forward(ctx, *primals, **kwargs)
+        outputs, kept = _run_with(ctx, cls, primals, kwargs)
     found = cls.jvp(ctx, *tangents)
     several = isinstance(outputs, tuple)
     ys = outputs if several else (outputs,)
@@ -130,7 +134,37 @@ def _dual(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
         y if t is None or not isinstance(y, Tensor) else wrap(Dual(level, y, t))
         for y, t in zip(ys, ts)
     ]
+    if level.kind == "dual" and STATE.grad:
+        stand_ins = dict(zip(map(id, (*primals, *ys)), (*args, *results)))
+        kept = tuple(stand_ins.get(id(x), x) for x in kept)
+        _keep_backward(cls, ctx, args, results, kept, several)
     return tuple(results) if several else results[0]
+
+
+def _run_with(ctx: FunctionCtx, cls: Any, args: Any, kwargs: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a forward that takes ctx gives for values without tangents, and what it saved."""
+    before, STATE.grad = STATE.grad, False
+    try:
+        outputs = cls.forward(ctx, *args, **kwargs)
+    finally:
+        STATE.grad = before
+    kept = ctx._saved
+    recorded = STATE.grad and any(ctx.needs_input_grad)
+    return finish(cls, ctx, args, outputs, recorded), kept
+
+
+def _keep_backward(
+    cls: Any, ctx: Any, args: Any, results: list[Any], saved: tuple, several: bool
+) -> None:
+    """Let results with tangents be differentiated backwards as well, from what has tangents."""
+    outer = copy.copy(ctx)
+    outer._saved, outer._entry = saved, None
+    outer.needs_input_grad = tuple(isinstance(x, Tensor) and x._entry is not None for x in args)
+    if not any(outer.needs_input_grad):
+        return
+    dual = [y for y in results if isinstance(y, Tensor) and type(y._array) is Dual]
+    outer._no_gradient = tuple(id(y) for y in results if not any(y is one for one in dual))
+    record_call(cls, outer, args, results, results, several)
 
 
 def _checked(tangents: tuple[Any, ...], outputs: tuple[Any, ...], ctx: Any) -> tuple[Any, ...]:

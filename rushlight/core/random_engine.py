@@ -226,7 +226,8 @@ class Engine(Stream):
         real = part_of(dtype)
         if out is None:
             return draw((*shape, 2), real, *args).view(dtype)[..., 0]
-        parts = np.ndarray((*out.shape, 2), real, out, 0, (*out.strides, real.itemsize))
+        strides = (*out.strides, real.itemsize)
+        parts = np.lib.stride_tricks.as_strided(out.real, (*out.shape, 2), strides)
         draw(None, None, *args, out=parts)
         return out
 
