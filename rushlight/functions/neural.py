@@ -65,6 +65,8 @@ from ..ops.fused.convolution import (
 )
 from ..ops.fused.ctc import ctc
 from ..ops.fused.embedding import check_rows, embedding
+from ..ops.fused.grid_places import cubic
+from ..ops.fused.grids import grid_read
 from ..ops.fused.losses import (
     huber,
     logit_loss,

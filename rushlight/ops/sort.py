@@ -72,6 +72,7 @@ def _firsts(shape: tuple[int, ...], k: int, last: bool) -> tuple[np.ndarray, np.
 
 
 FEW = 4096  # elements up to which such tables are kept
+MIDDLE = 256  # elements of a row up to which an order of all is no dearer than a partition
 SHORT = 1024  # elements of a row up to which equal ones are rare enough to try without them
 SOON = 20  # elements up to which the stable order is found sooner than any
 
@@ -201,11 +202,11 @@ sort = general("sort", eval=_sort, vjp=_placed_back, reads="z", outputs=2,
 def _topk(x: np.ndarray, dim: int, k: int, largest: bool) -> tuple[np.ndarray, np.ndarray]:
     if not x.ndim:
         return x.copy(), np.zeros((), np.int64)
-    places = _few_of_many(x, dim, k, largest) if x.size >= 4096 else None
+    few = x.size <= (FEW if x.shape[-1] > MIDDLE else 2 * FEW)
+    if dim == x.ndim - 1 and few and (found := _first_of_few(x, k, largest)) is not None:
+        return found
+    places = _few_of_many(x, dim, k, largest) if x.size >= FEW else None
     if places is None:
-        found = _first_of_few(x, k, largest) if dim == x.ndim - 1 and x.size <= FEW else None
-        if found is not None:
-            return found
         found = _if_apart(x, dim, largest, lambda rows: _topk_whole(rows, k, largest))
         if found is not None:
             part = (*(slice(None),) * dim, slice(k))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import product
 from math import floor
+from typing import Any
 
 import numpy as np
 import pytest
 
 import rushlight as torch
+from rushlight.core.heavy import SWITCH
 
 F = torch.nn.functional
 
@@ -81,3 +83,34 @@ def test_what_is_not_recorded_has_the_same_bits(mode: str, padding: str, kind: s
                 kept = F.grid_sample(x.clone().requires_grad_(), g, mode, padding, align)
                 assert plain.numpy().tobytes() == kept.detach().numpy().tobytes()
                 assert plain.shape == kept.shape and plain.stride() == kept.stride()
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_programs_read_as_numpy_does(mode: str, padding: str, monkeypatch: Any) -> None:
+    draws = np.random.RandomState(3)
+    image, way = (draws.standard_normal((2, 3, 9, n)).astype("f") for n in (7, 5))
+    grid = draws.uniform(-1.6, 1.6, (2, 9, 5, 2)).astype("f")
+
+    def found() -> list[np.ndarray]:
+        x, g = (torch.from_numpy(one).requires_grad_() for one in (image, grid))
+        y = F.grid_sample(x, g, mode, padding, False)
+        y.backward(torch.from_numpy(way))
+        assert x.grad is not None and g.grad is not None
+        return [one.detach().numpy() for one in (y, x.grad, g.grad)]
+
+    monkeypatch.setattr(SWITCH, "least", 1)
+    natively = found()
+    monkeypatch.setattr(SWITCH, "least", 1 << 30)
+    for one, other in zip(natively, found()):
+        np.testing.assert_allclose(one, other, 1e-4, 1e-5)
+
+
+def test_second_derivatives_are_those_of_differences() -> None:
+    draws = np.random.RandomState(5)
+    image, grid = draws.standard_normal((1, 2, 4, 5)), draws.uniform(-0.9, 0.9, (1, 3, 2, 2))
+    for mode in ("bilinear", "bicubic"):
+        inputs = [torch.from_numpy(one).requires_grad_() for one in (image, grid)]
+        assert torch.autograd.gradgradcheck(
+            lambda x, g, mode=mode: F.grid_sample(x, g, mode, "zeros", False), inputs
+        )

@@ -17,6 +17,10 @@ PLACES = np.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2) % 7
 CODE = integers(2, 3, 3, 2, high=6)
 SQUARE = u(3, 3)
 CHANNELS = (1, 3, 1, 1)
+GRID = u(2, 2, 4, 2, low=-0.8, high=0.8)
+READ = [("bilinear", "zeros", True, (0, 0)), ("bilinear", "border", False, (0, 0)),
+        ("bicubic", "reflection", False, (0, 0)), ("nearest", "zeros", False, (0, 0)),
+        ("bicubic", "zeros", True, (1, 0)), ("bilinear", "zeros", False, (0, 1))]  # fmt: skip
 
 
 def each(low=-2.0, high=2.0, params=()):
@@ -100,6 +104,9 @@ SAMPLES = {
     "huber": each(-0.4, 0.4, (0.5,)) + each(-2, -0.6, (0.5,)),
     "im2col": [Sample((X,), ((2, 3), (2, 1), (1, 0), (1, 2)))],
     "col2im": [Sample((u(2, 18, 6),), ((5, 6), (2, 3), (2, 1), (1, 0), (1, 2)))],
+    "grid_sample": [Sample((X, GRID), how) for how in READ],
+    "grid_spread": [Sample((u(2, 3, 2, 4), GRID), ((5, 6), *how)) for how in READ],
+    "grid_slopes": [Sample((u(2, 3, 2, 4), 0.1 * X, GRID), how) for how in READ],
     "constant_pad_nd": [Sample((u(3, 4),), (((1, 0), (-1, 2)), 0.5))],
     "take_slices": [Sample((u(3, 4),), (1, np.array([3, 0, 0, 2, 3])))],
     "add_slices": [Sample((u(3, 5),), (1, np.array([3, 0, 0, 2, 3]), 4))],

@@ -27,6 +27,9 @@ from ..lower import (
     elementwise as lower_elementwise,
 )
 from ..lower import (
+    grids as lower_grids,
+)
+from ..lower import (
     indexing as lower_indexing,
 )
 from ..lower import (
@@ -63,7 +66,7 @@ TABLE: dict[str, Rule] = {
     **lower_elementwise.TABLE, **lower_activations.TABLE, **lower_structure.TABLE,
     **lower_reduce.TABLE, **lower_contract.TABLE, **lower_indexing.TABLE, **lower_norms.TABLE,
     **lower_losses.TABLE, **lower_recurrent.TABLE, **lower_pool.TABLE,
-    **lower_convolution.TABLE,
+    **lower_convolution.TABLE, **lower_grids.TABLE,
 }  # fmt: skip
 KEPT = frozenset(("input", "constant", "draw", "extern"))
 

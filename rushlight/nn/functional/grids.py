@@ -10,8 +10,6 @@ from typing import Any
 import rushlight as rl
 
 from ...functions import neural as n
-from .resampling import cubic
-from .sampled import read_at
 
 __all__ = [
     "affine_grid", "grid_sample",
@@ -215,7 +213,7 @@ def _between(input: Tensor, at: list[Tensor]) -> Tensor:
 
 def _by_cubics(input: Tensor, at: list[Tensor], padding_mode: str, align: bool) -> Tensor:
     lows = [x.detach().floor() for x in at]
-    weights: list[Any] = [cubic(x - low, -0.75) for x, low in zip(at, lows)]  # pyright: ignore  # tensors
+    weights: list[Any] = [n.cubic(x - low, -0.75) for x, low in zip(at, lows)]  # pyright: ignore  # tensors
     total: Any = 0
     for steps in product(range(4), repeat=len(at)):
         places = [
@@ -254,9 +252,8 @@ def grid_sample(
         raise RuntimeError(
             f"expected scalar type {n.type_name(input)} but found {n.type_name(grid)}"
         )
-    if n.unrecorded(input) and n.unrecorded(grid) and input.numel() and grid.numel():
-        y = read_at(input._array, grid._array, mode, padding_mode, bool(align_corners))
-        return n.whole(y, f"GridSampler{dims}DBackward0")
+    if input.dtype in (rl.float32, rl.float64) and input.numel() and grid.numel():
+        return n.grid_read(input, grid, mode, padding_mode, bool(align_corners), (0,) * dims)
     at = []
     for place, size in enumerate(input.shape[2:]):
         x = grid[..., dims - 1 - place].reshape(batch, math.prod(grid.shape[1:-1]))

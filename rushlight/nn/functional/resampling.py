@@ -69,17 +69,10 @@ def _linear(size: int, out: int, align: bool, factor: float | None) -> Array:
     return _scattered(size, [(low, 1 - part), (low + 1, part)])
 
 
-def cubic(t: Array, a: float) -> list[Array]:
-    """The weights of the four neighbours at -1, 0, 1, 2 of a point at t in 0..1."""
-    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1
-    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
-
-
 def _bicubic(size: int, out: int, align: bool, factor: float | None) -> Array:
     source = _positions(size, out, align, factor)
     low = np.floor(source).astype(np.int64)
-    weights = cubic(source - low, -0.75)
+    weights = n.cubic(source - low, -0.75)
     return _scattered(size, [(low + k - 1, w) for k, w in enumerate(weights)])
 
 
