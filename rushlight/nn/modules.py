@@ -7,6 +7,8 @@ import sys
 from ..core.names import class_path
 from . import (
     activation,
+    activation_pieces,
+    activation_softmax,
     attention,
     containers,
     conv,
@@ -29,6 +31,7 @@ from . import (
     parameter_containers,
     pixelshuffle,
     pooling,
+    pooling_adaptive,
     rnn,
     rnn_cells,
     sizes,
@@ -62,11 +65,12 @@ _FAMILIES = {
     "utils": sizes,
 }
 _MORE = {  # what torch has in the same file
-    activation: (attention,),
+    activation: (activation_pieces, activation_softmax, attention),
     containers: (parameter_containers,),
     conv: (conv_lazy,),
     losses: (losses_margin, losses_linear),
     norm: (norm_lazy,),
+    pooling: (pooling_adaptive,),
     rnn: (rnn_cells,),
     transformer: (transformer_layers,),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import functional as F
-from .activation import GELU, ReLU
+from .activation import GELU
+from .activation_pieces import ReLU
 from .attention import MultiheadAttention
 from .dropout import Dropout
 from .layers_linear import Linear
