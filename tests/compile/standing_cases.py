@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -213,6 +214,45 @@ def test_whatever_differs_is_traced(change, traces, monkeypatch):
         made = len(traces)
         same(losses(worlds[0], steps=2), losses(worlds[1], lambda f: f, steps=2))
     assert len(traces) > made
+
+
+def _scaled(x, w, b, gain):
+    return (x @ w.t() + b) * gain
+
+
+class _Scaling:
+    def __init__(self, gain):
+        self.gain = gain
+
+    def __call__(self, x, w, b):
+        return _scaled(x, w, b, self.gain)
+
+
+LINEAR = sys.modules[rl.nn.Linear.__module__]
+# Code of the user's in the package that differs in what it holds, on the same line.
+PUT = {
+    "a method": lambda m, k: m.setattr(
+        rl.nn.Linear, "forward", lambda self, x: _scaled(x, self.weight, self.bias, k)
+    ),
+    "a function": lambda m, k: m.setattr(
+        LINEAR, "linear", lambda x, w, b: _scaled(x, w, b, k), raising=False
+    ),
+    "a function with some arguments": lambda m, k: m.setattr(
+        LINEAR, "linear", partial(_scaled, gain=k), raising=False
+    ),
+    "an object": lambda m, k: m.setattr(LINEAR, "linear", _Scaling(k), raising=False),
+}
+
+
+@pytest.mark.parametrize("kind", PUT)
+def test_what_the_user_puts_into_the_package_is_traced(kind, traces, monkeypatch):
+    losses(built(), steps=1)
+    for gain in (0.5, 2.0):
+        made = len(traces)
+        with monkeypatch.context() as changed:
+            PUT[kind](changed, gain)
+            same(losses(built()), losses(built(), lambda f: f))
+        assert len(traces) > made
 
 
 def test_a_hook_for_all_layers_is_seen(traces):

@@ -14,14 +14,15 @@ import marshal
 import sys
 import threading
 import types
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 from ...core.names import LOADED, RENAMED, own_name
-from .owned import own_module
+from .digest import of_code
+from .owned import own_file, own_module
 from .world import HOME, Unclear
 
 _PACKAGE = __name__.split(".")[0]
@@ -34,7 +35,7 @@ _QUIET = frozenset(
     (_FUNCTION, types.ModuleType, types.BuiltinFunctionType, frozenset, tuple,
      types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType)
 )  # fmt: skip
-_SMALL = 64
+_SMALL, _MADE_UP = 64, "<string>"  # the file of what `dataclass` and the like write
 _NOTHING = object()
 _LEFT_OUT = (f"{_PACKAGE}.compile", f"{_PACKAGE}.contents")
 _REMEMBERED = frozenset(
@@ -61,6 +62,8 @@ def facts(table: dict[str, Any], place: str) -> list[Any]:
     said: list[Any] = []
     files: set[str] = set()
     _others(table, place, said, files, place)
+    if any(own_file(file) for file in files):
+        raise Unclear("a function that is not ours in the package")
     return [*said, *sorted(files)]
 
 
@@ -83,9 +86,12 @@ def _others(
         if way is None or name in _REMEMBERED:
             continue
         if way is _class:
-            if RENAMED.get(value, value.__module__) == place:
+            home = RENAMED.get(value, value.__module__)
+            if home == place:
                 said.append(name)
                 _others(vars(value), "", said, files, value.__qualname__)
+            elif _is_strange(home):
+                raise Unclear("a class that is not ours in the package")
         elif way is _held:
             inner = getattr(value, _HOLDERS[kind])
             if type(inner) is _FUNCTION:
@@ -94,7 +100,15 @@ def _others(
         else:
             said += name, value if way is _plain else way(value)
     said += map(_LINE, codes)
-    files.update(map(_FILE, codes))
+    said += [of_code(code) for code in codes if code.co_filename == _MADE_UP]
+    files.update(file for file in map(_FILE, codes) if file != _MADE_UP)
+
+
+@lru_cache(4096)
+def _is_strange(home: str | None) -> bool:
+    """Whether what has this home is the user's."""
+    module = sys.modules.get(home or "")
+    return module is not None and own_module(module)
 
 
 def _set_anew(x: Any) -> dict[str, Any]:
@@ -166,6 +180,14 @@ def _class(x: Any) -> Any:
     return x
 
 
+def _apart(x: Any) -> Any:
+    return _content_of(x, 2)
+
+
+def _strange(x: Any) -> Any:
+    raise Unclear("an object that is not ours in the package")
+
+
 def _held(x: Any) -> Any:
     return x
 
@@ -197,6 +219,10 @@ class _Ways(dict[type, Any]):
             way = _space
         elif issubclass(kind, threading.local):
             way = _thread
+        elif kind is partial:
+            way = _apart
+        elif _is_strange(kind.__module__):
+            way = _strange
         self[kind] = way
         return way
 
