@@ -27,7 +27,10 @@ can_cast = dtypes.can_cast
 
 
 def is_tensor(obj: Any) -> bool:
-    """Whether an object is a tensor.
+    """Whether an object is a Tensor, of a subclass too.
+
+    Args: obj, anything.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_tensor.html
 
     >>> import rushlight as torch
     >>> torch.is_tensor(torch.zeros(1)), torch.is_tensor([0.0])
@@ -60,7 +63,9 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape.
+    """Whether two tensors have one shape.
+
+    Args: other, a tensor.
 
     >>> import rushlight as torch
     >>> torch.is_same_size(torch.ones(2), torch.zeros(2))
@@ -70,7 +75,10 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the elements are real floating-point numbers.
+    """Whether the data type is one of floats: float64, float32, float16, bfloat16.
+
+    Raises: TypeError for what is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_floating_point.html
 
     >>> import rushlight as torch
     >>> torch.is_floating_point(torch.tensor([1, 2]))
@@ -80,7 +88,10 @@ def is_floating_point(input: Tensor) -> bool:
 
 
 def is_complex(input: Tensor) -> bool:
-    """Whether the elements are complex numbers.
+    """Whether the data type is one of complex numbers.
+
+    Raises: TypeError for what is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_complex.html
 
     >>> import rushlight as torch
     >>> torch.is_complex(torch.tensor([1j]))
@@ -90,7 +101,10 @@ def is_complex(input: Tensor) -> bool:
 
 
 def is_signed(input: Tensor) -> bool:
-    """Whether the element type has negative values.
+    """Whether the data type has negative numbers: all but bool and unsigned integers.
+
+    Raises: TypeError for what is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.is_signed.html
 
     >>> import rushlight as torch
     >>> torch.is_signed(torch.tensor([1])), torch.is_signed(torch.tensor([True]))
@@ -132,7 +146,10 @@ def is_inference(input: Tensor) -> bool:
 
 
 def numel(input: Tensor) -> int:
-    """The number of elements.
+    """The number of elements: the product of all sizes, 1 for a scalar.
+
+    Raises: TypeError for what is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.numel.html
 
     >>> import rushlight as torch
     >>> torch.numel(torch.zeros(2, 3))
@@ -230,7 +247,10 @@ def allclose(
 
 
 def isreal(input: Tensor) -> Tensor:
-    """Where the imaginary part is zero.
+    """Where the imaginary part is zero: True everywhere for real numbers.
+
+    Shapes: the input's; the result is of bools.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.isreal.html
 
     >>> import rushlight as torch
     >>> torch.isreal(torch.tensor([1 + 0j, 1j]))

@@ -100,7 +100,12 @@ def mean(
 ) -> Tensor:  # fmt: skip
     """The arithmetic mean of all elements, or over the given dimensions.
 
-    Raises RuntimeError for integers (give `dtype`).
+    Args: dim (or axis), one or several dimensions (all by default); dtype, to which the input is
+    cast first.
+    Shapes: without `dim`, which `keepdim` (or keepdims) keeps at size 1.
+    Raises: RuntimeError for whole numbers and bools (give `dtype`), IndexError for a dimension that
+    is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.mean.html
 
     >>> import rushlight as torch
     >>> torch.mean(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), 0)

@@ -108,7 +108,12 @@ def unbind(input: Tensor, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ..
 
 
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of the given lengths along a dimension.
+    """Views of the given sizes along a dimension, one after another.
+
+    Args: split_sizes, which add up to the dimension's size; dim.
+    Raises: RuntimeError for sizes that do not add up to it, or negative ones; IndexError for a
+    dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
 
     >>> import rushlight as torch
     >>> torch.split_with_sizes(torch.arange(3), [1, 2])
@@ -163,7 +168,13 @@ def tensor_split(
     axis: Any = None, indices: Any = None,
     sections: Any = None, tensor_indices_or_sections: Any = None,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """Views along a dimension: so many parts as equal as can be, or cut at the given places.
+    """Views of a tensor cut along a dimension: into n nearly equal parts, or before given places.
+
+    Args: indices_or_sections, the number of parts (the first ones have one more where it does not
+    go even), or a list, tuple or vector of places; dim (or axis).
+    Raises: RuntimeError for a number of parts below 1, or a scalar; IndexError for a dimension that
+    is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor_split.html
 
     >>> import rushlight as torch
     >>> torch.tensor_split(torch.arange(5), 2)

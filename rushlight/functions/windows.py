@@ -78,7 +78,12 @@ def _kaiser(n: np.ndarray, last: int, beta: float) -> np.ndarray:
 
 def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None, layout: Any = None,
                 device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """sin^2(pi n / N), the Hann window.
+    """The Hann window: sin^2(pi n / N) at n = 0, 1, ...
+
+    Args: window_length, the number of places; periodic: N is window_length, for one period of a
+    longer signal, else window_length - 1, so that both ends are alike; dtype, of floats.
+    Raises: RuntimeError for a negative length or a type that is not of floats.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.hann_window.html
 
     >>> import rushlight as torch
     >>> torch.hann_window(4)
@@ -92,7 +97,12 @@ def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
 def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.54,
                    beta: float = 0.46, *, dtype: Any = None, layout: Any = None,
                    device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """alpha - beta cos(2 pi n / N), the Hamming window.
+    """The Hamming window: alpha - beta cos(2 pi n / N) at n = 0, 1, ...
+
+    Args: window_length, the number of places; periodic: N is window_length, else window_length - 1;
+    alpha and beta; dtype, of floats.
+    Raises: RuntimeError for a negative length or a type that is not of floats.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.hamming_window.html
 
     >>> import rushlight as torch
     >>> torch.hamming_window(4)
@@ -115,7 +125,12 @@ def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.5
 def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
                     layout: Any = None, device: Any = None,
                     requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N), the Blackman window.
+    """The Blackman window: 0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N) at n = 0, 1, ...
+
+    Args: window_length, the number of places; periodic: N is window_length, else window_length - 1;
+    dtype, of floats.
+    Raises: RuntimeError for a negative length or a type that is not of floats.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.blackman_window.html
 
     >>> import rushlight as torch
     >>> torch.blackman_window(4)[1:]
@@ -131,7 +146,12 @@ def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = N
 def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
                     layout: Any = None, device: Any = None,
                     requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """1 - |2 n / N - 1|, the triangle.
+    """The Bartlett window, a triangle: 1 - |2 n / N - 1| at n = 0, 1, ...
+
+    Args: window_length, the number of places; periodic: N is window_length, else window_length - 1;
+    dtype, of floats.
+    Raises: RuntimeError for a negative length or a type that is not of floats.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bartlett_window.html
 
     >>> import rushlight as torch
     >>> torch.bartlett_window(5, periodic=False)
@@ -147,7 +167,12 @@ def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = N
 def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, *,
                   dtype: Any = None, layout: Any = None, device: Any = None,
                   requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta), the Kaiser window.
+    """The Kaiser window: I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta) at n = 0, 1, ...
+
+    Args: window_length, the number of places; periodic: N is window_length, else window_length - 1;
+    beta, how fast it falls; dtype, of floats. I0 is the modified Bessel function of order 0.
+    Raises: RuntimeError for a negative length or a type that is not of floats.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.kaiser_window.html
 
     >>> import rushlight as torch
     >>> torch.kaiser_window(4)

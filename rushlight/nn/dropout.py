@@ -27,7 +27,11 @@ class _DropoutNd(Module):
 class Dropout(_DropoutNd):
     """Zero each element with probability p while training, and scale the rest by 1 / (1 - p).
 
-    Source: Hinton et al., 2012.
+    Args: p, from 0 to 1; inplace, whether to write the result over the input. In evaluation
+    (`eval`) the input passes as it is.
+    Shapes: any, and the same.
+    Raises: ValueError for a p that is no probability.
+    Source: Hinton et al., 2012 (arXiv:1207.0580).
 
     >>> import rushlight as torch
     >>> torch.nn.Dropout(0.5).eval()(torch.ones(2))
@@ -39,7 +43,13 @@ class Dropout(_DropoutNd):
 
 
 class Dropout1d(_DropoutNd):
-    """Zero whole channels of (N, C, L) or (C, L).
+    """Zero whole channels with probability p while training, and scale the rest by 1 / (1 - p).
+
+    Args: p, from 0 to 1; inplace, whether to write the result over the input.
+    Shapes: (N, C, L) or (C, L), and the same.
+    Raises: ValueError for a p that is no probability, RuntimeError for another number of
+    dimensions.
+    Source: Tompson et al., 2014 (arXiv:1411.4280).
 
     >>> import rushlight as torch
     >>> y = torch.nn.Dropout1d(0.5)(torch.ones(1, 100, 3))
@@ -52,7 +62,12 @@ class Dropout1d(_DropoutNd):
 
 
 class Dropout2d(_DropoutNd):
-    """Zero whole channels of (N, C, H, W).
+    """Zero whole channels with probability p while training, and scale the rest by 1 / (1 - p).
+
+    Args: p, from 0 to 1; inplace, whether to write the result over the input.
+    Shapes: (N, C, H, W), and the same.
+    Raises: ValueError for a p that is no probability.
+    Source: Tompson et al., 2014 (arXiv:1411.4280).
 
     >>> import rushlight as torch
     >>> torch.nn.Dropout2d(0.5)(torch.ones(1, 8, 2, 2)).std(dim=(2, 3)).max()
@@ -64,7 +79,12 @@ class Dropout2d(_DropoutNd):
 
 
 class Dropout3d(_DropoutNd):
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W).
+    """Zero whole channels with probability p while training, and scale the rest by 1 / (1 - p).
+
+    Args: p, from 0 to 1; inplace, whether to write the result over the input.
+    Shapes: (N, C, D, H, W) or (C, D, H, W), and the same.
+    Raises: ValueError for a p that is no probability.
+    Source: Tompson et al., 2014 (arXiv:1411.4280).
 
     >>> import rushlight as torch
     >>> torch.nn.Dropout3d(0.5).eval()(torch.ones(1, 2, 1, 1, 1)).flatten()
@@ -76,7 +96,12 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout that keeps mean 0 and variance 1 after SELU. Source: Klambauer et al., 2017.
+    """Dropout that keeps mean 0 and variance 1 after SELU: elements are set to SELU's lowest value.
+
+    Args: p, from 0 to 1; inplace is taken as torch takes it.
+    Shapes: any, and the same.
+    Raises: ValueError for a p that is no probability.
+    Source: Klambauer et al., Self-Normalizing Neural Networks, 2017 (arXiv:1706.02515).
 
     >>> import rushlight as torch
     >>> y = torch.nn.AlphaDropout(0.2)(torch.randn(100_000))
@@ -89,7 +114,12 @@ class AlphaDropout(_DropoutNd):
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """AlphaDropout of whole channels.
+    """AlphaDropout of whole channels: all elements of a channel are dropped or kept together.
+
+    Args: p, from 0 to 1; inplace is taken as torch takes it.
+    Shapes: (N, C, ...), and the same.
+    Raises: ValueError for a p that is no probability.
+    Source: Klambauer et al., 2017 (arXiv:1706.02515), for channels as Tompson et al., 2014.
 
     >>> import rushlight as torch
     >>> y = torch.nn.FeatureAlphaDropout(0.5)(torch.ones(1, 100, 4, 4, 4))
