@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from .core.names import explain_missing as _explain_missing
 from .core.state import STATE
-from .functions.compilation import compile
+from .functions.compilation import DEFAULT, compile
 
 __all__ = [
-    "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
-    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "reset", "set_stance",
+    "allow_in_graph", "assume_constant_result", "compile",
+    "cudagraph_mark_step_begin", "disable", "get_default_backend", "is_compiling",
+    "is_dynamo_compiling", "is_exporting", "list_backends", "load_cache_artifacts",
+    "nested_compile_region", "reset", "save_cache_artifacts", "set_default_backend", "set_stance",
 ]  # fmt: skip
 
 
@@ -58,6 +61,93 @@ def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
     True
     """
     return importlib.import_module(f"{__package__}._dynamo.backends").list_backends(exclude_tags)
+
+
+def set_default_backend(backend: str | Callable[..., Any] | None) -> None:
+    """Say which backend `torch.compile` takes where none is given; None for the usual one again.
+
+    Functions that are compiled already keep theirs. Raises TypeError for what is neither a name
+    nor a function.
+    Source: https://docs.pytorch.org/docs/stable/torch.compiler_api.html
+
+    >>> import rushlight as torch
+    >>> torch.compiler.set_default_backend("numpy")
+    >>> torch.compiler.get_default_backend()
+    'numpy'
+    >>> torch.compiler.set_default_backend(None)
+    >>> torch.compiler.get_default_backend()
+    'inductor'
+    """
+    if not (backend is None or isinstance(backend, str) or callable(backend)):
+        raise TypeError(f"backend must be a string or callable, got {type(backend)}")
+    DEFAULT[0] = backend
+
+
+def get_default_backend() -> str | Callable[..., Any]:
+    """The backend that `torch.compile` takes where none is given.
+
+    >>> import rushlight as torch
+    >>> torch.compiler.get_default_backend()
+    'inductor'
+    """
+    return "inductor" if DEFAULT[0] is None else DEFAULT[0]
+
+
+class CacheInfo:
+    """What was carried from one cache to another: `artifacts`, names of entries by their kind."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.artifacts = {"rushlight": names} if names else {}
+
+    def empty(self) -> bool:
+        """Whether there was nothing."""
+        return not self.artifacts
+
+
+def save_cache_artifacts() -> tuple[bytes, CacheInfo] | None:
+    """All programs that this process compiled or found compiled, as bytes; None without any.
+
+    They are machine code: for processors of this kind, this version of the package and the code
+    that was compiled. Elsewhere they do no harm and are not used.
+    Source: https://docs.pytorch.org/tutorials/recipes/torch_compile_caching_tutorial.html
+
+    >>> import rushlight as torch
+    >>> saved = torch.compiler.save_cache_artifacts()
+    >>> saved is None or type(saved[0])
+    <class 'bytes'>
+    """
+    found = importlib.import_module(f"{__package__}.compile.disk.carried").packed()
+    return None if found is None else (found[0], CacheInfo(found[1]))
+
+
+def load_cache_artifacts(serialized_artifacts: bytes) -> CacheInfo | None:
+    """Put programs that `save_cache_artifacts` gave into this machine's cache.
+
+    Load only bytes of people whose code you would run. Other or damaged bytes are left alone: a
+    warning says so, and the result is None.
+
+    >>> import rushlight as torch
+    >>> saved = torch.compiler.save_cache_artifacts()
+    >>> info = None if saved is None else torch.compiler.load_cache_artifacts(saved[0])
+    >>> info is None or info.artifacts == saved[1].artifacts
+    True
+    """
+    carried = importlib.import_module(f"{__package__}.compile.disk.carried")
+    try:
+        return CacheInfo(carried.unpacked(serialized_artifacts))
+    except ValueError as error:
+        warnings.warn(str(error), stacklevel=2)
+        return None
+
+
+def nested_compile_region(fn: Any = None, **_: Any) -> Any:
+    """The function itself: parts that are alike share their code without being marked.
+
+    >>> import rushlight as torch
+    >>> torch.compiler.nested_compile_region(torch.relu) is torch.relu
+    True
+    """
+    return fn if fn is not None else nested_compile_region
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:

@@ -22,9 +22,11 @@ FUNCTIONS = {
     ),
     "control": "cond scan while_loop",
     "copies": (
-        "as_strided_copy detach_copy diagonal_copy expand_copy narrow_copy permute_copy"
-        " select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy"
-        " unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy view_as_real_copy view_copy"
+        "as_strided_copy ccol_indices_copy col_indices_copy crow_indices_copy detach_copy"
+        " diagonal_copy expand_copy narrow_copy permute_copy row_indices_copy select_copy"
+        " slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy"
+        " unbind_copy unfold_copy unsqueeze_copy values_copy view_as_complex_copy view_as_real_copy"
+        " view_copy"
     ),
     "counting": "bincount bucketize histc histogram isin searchsorted unique unique_consecutive",
     "creation": (
@@ -105,7 +107,7 @@ FUNCTIONS = {
         " set_warn_always use_deterministic_algorithms"
     ),
     "sorting": "argsort kthvalue median mode msort nanmedian nanquantile quantile sort topk",
-    "sparse": "hspmm smm sparse_coo_tensor spmm",
+    "sparse": "dsmm hsmm hspmm saddmm smm sparse_coo_tensor spmm sspaddmm",
     "special_functions": (
         "angle digamma erf erfc erfinv frexp i0 igamma igammac ldexp lgamma logit mvlgamma"
         " nan_to_num polygamma sinc xlogy"
@@ -160,7 +162,10 @@ METHODS = {
         "eq_ ge_ greater_ greater_equal_ gt_ le_ less_ less_equal_ lt_ ne_ not_equal_ logical_and_"
         " logical_not_ logical_or_ logical_xor_"
     ),
-    "seldom": "prelu resize resize_as hash_tensor grad_dtype module_load",
+    "seldom": (
+        "prelu resize resize_as hash_tensor grad_dtype module_load const_data_ptr dequantize"
+        " storage_type xpu mtia ipu"
+    ),
 }
 SHARED = {
     "shared": (
@@ -170,11 +175,12 @@ SHARED = {
         " conv_transpose2d conv_transpose3d convolution cosine_embedding_loss cosine_similarity"
         " ctc_loss dropout dropout_ embedding embedding_bag embedding_renorm_ feature_alpha_dropout"
         " feature_alpha_dropout_ feature_dropout feature_dropout_ frobenius_norm grid_sampler"
-        " group_norm gru gru_cell hardshrink hinge_embedding_loss instance_norm kl_div layer_norm"
-        " lstm lstm_cell margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d"
-        " max_pool3d native_batch_norm native_channel_shuffle native_dropout native_group_norm"
-        " native_layer_norm norm_except_dim nuclear_norm pairwise_distance pdist pixel_shuffle"
-        " pixel_unshuffle poisson_nll_loss prelu relu_ rms_norm rnn_relu rnn_relu_cell rnn_tanh"
-        " rnn_tanh_cell rrelu rrelu_ selu selu_ threshold threshold_ triplet_margin_loss"
+        " grid_sampler_2d grid_sampler_3d group_norm gru gru_cell hardshrink hinge_embedding_loss"
+        " instance_norm kl_div layer_norm lstm lstm_cell margin_ranking_loss max_pool1d"
+        " max_pool1d_with_indices max_pool2d max_pool3d native_batch_norm native_channel_shuffle"
+        " native_dropout native_group_norm native_layer_norm norm_except_dim nuclear_norm"
+        " pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu relu_"
+        " rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell rrelu rrelu_ selu selu_ threshold"
+        " threshold_ triplet_margin_loss"
     ),
 }

@@ -11,13 +11,14 @@ from .autograd.transforms import grad, grad_and_value, jvp, linearize, vjp
 from .autograd.vmap import vmap
 from .core.errors import fail
 from .core.tensor import Tensor, set_requires_grad, wrap
+from .functions.rearranging import rearrange
 from .nn import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .nn.utils.stateless import functional_call
 from .ops.structure import stack
 
 __all__ = [
     "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian",
-    "jacfwd", "jacrev", "jvp", "linearize", "replace_all_batch_norm_modules_",
+    "jacfwd", "jacrev", "jvp", "linearize", "rearrange", "replace_all_batch_norm_modules_",
     "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 

@@ -53,10 +53,11 @@ nanquantile nansum narrow narrow_copy ne neg negative nextafter nonzero norm not
 outer permute pinverse positive pow prod put qr quantile rad2deg ravel reciprocal relu remainder
 renorm repeat_interleave reshape reshape_as resolve_conj resolve_neg roll rot90 round rsqrt rsub
 scatter scatter_add scatter_reduce select select_scatter sgn sigmoid sign signbit sin sinc sinh
-slice_scatter slogdet softmax solve sort split_with_sizes sqrt square squeeze std sub subtract sum
-svd swapaxes swapdims symeig t take take_along_dim tan tanh tensor_split tile topk trace transpose
-triangular_solve tril triu true_divide trunc unbind unflatten unique unique_consecutive unsafe_chunk
-unsafe_split unsafe_split_with_sizes unsqueeze var vdot view view_as vsplit xlogy
+slice_scatter slogdet smm softmax solve sort split_with_sizes sqrt square squeeze sspaddmm std sub
+subtract sum svd swapaxes swapdims symeig t take take_along_dim tan tanh tensor_split tile topk
+trace transpose triangular_solve tril triu true_divide trunc unbind unflatten unique
+unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze var vdot view view_as
+vsplit xlogy
 """.split()
 
 # In-place twins made from the function of the same name (with a trailing underscore).
@@ -441,19 +442,7 @@ def methods() -> dict[str, Any]:
         is_cuda=property(lambda self: False), is_sparse=property(lambda self: False),
         is_quantized=property(lambda self: False),
     )  # fmt: skip
-    for name in (
-        "float",
-        "double",
-        "half",
-        "short",
-        "int",
-        "long",
-        "chalf",
-        "cfloat",
-        "cdouble",
-        "bool",
-        "bfloat16",
-    ):
+    for name in "float double half short int long chalf cfloat cdouble bool bfloat16".split():
         table[name] = _caster(dtypes.named(name))
     table["byte"], table["char"] = _caster(dtypes.uint8), _caster(dtypes.int8)
     listed = {

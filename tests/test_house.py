@@ -28,7 +28,8 @@ FLOORS = {
     "_C": 6, "functional": 6, "overrides": 6, "_subclasses": 6, "types": 6, "_utils": 6,
     "library": 6, "accelerator": 6, "mps": 6, "xpu": 6, "quasirandom": 6, "export": 6,
     "aten": 6, "onnx": 6, "_dynamo": 6, "_inductor": 6, "_higher_order_ops": 6,
-    "_functorch": 6, "functorch": 6, "custom_operators": 6, "storage": 6,
+    "_functorch": 6, "functorch": 6, "custom_operators": 6, "storage": 6, "_VF": 6,
+    "_jit_internal": 6, "_lobpcg": 6,
 }  # fmt: skip
 # Each third-party package (and the one file that may import it).
 DOORS = {

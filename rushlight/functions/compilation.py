@@ -10,6 +10,7 @@ from .. import compile as compiler
 
 __all__ = ["compile"]
 
+DEFAULT: list[Any] = [None]  # the backend of functions compiled without one
 _OWN = ("inductor", "llvm", "numpy", "eager", "aot_eager")  # the others are given graphs
 _MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
@@ -70,6 +71,8 @@ def compile(
         raise TypeError(f"compile needs a function or a module, got {type(model).__name__}")
     if disable:
         return model
+
+    backend = DEFAULT[0] if backend is None else backend
 
     def make(function: Callable[..., Any]) -> Any:
         if backend is not None and backend not in _OWN:

@@ -13,9 +13,10 @@ from ..ops import structure as s
 from . import complex_parts, diagonals, protocol, splitting, structure
 
 __all__ = [
-    "as_strided_copy", "detach_copy", "diagonal_copy", "expand_copy", "narrow_copy",
-    "permute_copy", "select_copy", "split_copy", "split_with_sizes_copy", "squeeze_copy",
-    "t_copy", "transpose_copy", "unbind_copy", "unfold_copy", "unsqueeze_copy",
+    "as_strided_copy", "ccol_indices_copy", "col_indices_copy", "crow_indices_copy", "detach_copy",
+    "diagonal_copy", "expand_copy", "narrow_copy", "permute_copy", "row_indices_copy",
+    "select_copy", "slice_copy", "split_copy", "split_with_sizes_copy", "squeeze_copy", "t_copy",
+    "transpose_copy", "unbind_copy", "unfold_copy", "unsqueeze_copy", "values_copy",
     "view_as_complex_copy", "view_as_real_copy", "view_copy",
 ]  # fmt: skip
 
@@ -45,6 +46,31 @@ def _narrow_copy(
     return named(copy, "NarrowCopyBackward0") if out is None else write_out(copy, out)
 
 
+def _slice(
+    input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:  # fmt: skip
+    """The elements from `start` to before `end` along a dimension, every `step`-th."""
+    if input._array.ndim == 0:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+    place = dimension(dim, input._array.ndim)
+    if step < 1:
+        raise RuntimeError("slice step must be positive")
+    return input[(*(slice(None) for _ in range(place)), slice(start, end, step))]
+
+
+_slice.__name__ = "slice"
+
+
+def _places(name: str) -> Callable[..., Any]:
+    """A method of sparse tensors that are compressed, as a view of what they hold."""
+
+    def part(input: Tensor) -> Tensor:
+        return getattr(input, name)()
+
+    part.__name__ = name
+    return part
+
+
 def _copying(view: Callable[..., Any]) -> Callable[..., Any]:
     def copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         found = view(input, *args, **kwargs)
@@ -68,3 +94,8 @@ transpose_copy, unbind_copy = _copying(structure.transpose), _copying(splitting.
 unfold_copy, unsqueeze_copy = _copying(diagonals.unfold), _copying(structure.unsqueeze)
 view_as_complex_copy = _copying(complex_parts.view_as_complex)
 view_as_real_copy, view_copy = _copying(complex_parts.view_as_real), _copying(structure.view)
+slice_copy, values_copy = _copying(_slice), _copying(_places("values"))
+crow_indices_copy = _copying(_places("crow_indices"))
+col_indices_copy = _copying(_places("col_indices"))
+ccol_indices_copy = _copying(_places("ccol_indices"))
+row_indices_copy = _copying(_places("row_indices"))

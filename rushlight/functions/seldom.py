@@ -57,6 +57,58 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
     return _resized("resize_as", self, tuple(tensor._array.shape))
 
 
+def const_data_ptr(self: Tensor) -> int:
+    """The address of the first element, for who will not write there.
+
+    >>> import rushlight as torch
+    >>> x = torch.ones(2)
+    >>> x.const_data_ptr() == x.data_ptr()
+    True
+    """
+    return self.data_ptr()
+
+
+def dequantize(self: Tensor) -> Tensor:
+    """The values as numbers of type float32, as which all but quantised types have them.
+
+    >>> import rushlight as torch
+    >>> torch.tensor([1, 2]).dequantize()
+    tensor([1., 2.])
+    """
+    return self.float()
+
+
+def storage_type(self: Tensor) -> Any:
+    """The class that `storage()` gives, as older code names it: `torch.FloatStorage`.
+
+    >>> import rushlight as torch
+    >>> torch.ones(2, dtype=torch.int64).storage_type()
+    <class 'torch.LongStorage'>
+    """
+    home = importlib.import_module("rushlight.functions.typed_storages")
+    return getattr(home, self.storage().pickle_storage_type())
+
+
+def _without(kind: str, error: type[Exception], text: str) -> Any:
+    def move(self: Tensor, *_: Any, **__: Any) -> Tensor:
+        raise error(text)
+
+    move.__name__ = move.__qualname__ = kind
+    move.__doc__ = f"""Raises: {error.__name__}, for there is no such device here.
+
+    >>> import rushlight as torch
+    >>> torch.ones(1).{kind}()
+    Traceback (most recent call last):
+    {error.__name__}: {text}
+    """
+    return move
+
+
+xpu = _without("xpu", AssertionError, "Torch not compiled with XPU enabled")
+mtia = _without("mtia", AssertionError, "Torch not compiled with MTIA enabled")
+ipu = _without("ipu", RuntimeError, "PyTorch is not linked with support for ipu devices")
+
+
 def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
     """What `load_state_dict` swaps this parameter or buffer with, where it swaps.
 
@@ -137,5 +189,6 @@ def _converted(leaf: Tensor) -> None:
 METHODS: dict[str, Any] = {
     "prelu": prelu, "resize": resize, "resize_as": resize_as,
     "hash_tensor": hash_tensor, "grad_dtype": property(_grad_dtype, _set_grad_dtype),
-    "module_load": module_load,
+    "module_load": module_load, "const_data_ptr": const_data_ptr, "dequantize": dequantize,
+    "storage_type": storage_type, "xpu": xpu, "mtia": mtia, "ipu": ipu,
 }  # fmt: skip

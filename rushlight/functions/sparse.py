@@ -20,9 +20,10 @@ from ..ops.sparse_products import embedding_sparse
 from ..ops.structure import reshape
 from .creation import zeros
 from .from_data import tensor
+from .joining import cat
 from .sparse_methods import block_size, of_sparse_alone
 
-__all__ = ["hspmm", "smm", "sparse_coo_tensor", "spmm"]
+__all__ = ["dsmm", "hsmm", "hspmm", "saddmm", "smm", "sparse_coo_tensor", "spmm", "sspaddmm"]
 
 
 def whole_numbers(given: Any) -> np.ndarray:
@@ -216,6 +217,52 @@ def hspmm(mat1: Tensor, mat2: Tensor) -> Tensor:
     rows = np.unique(mat1._array.places[0])
     product = mat1.mm(mat2)
     return sparse(Sparse(rows[None], index(product, (rows,)), product.shape, COO, True))
+
+
+def sspaddmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:  # fmt: skip
+    """beta * input + alpha * mat1 @ mat2, sparse but for mat2; places of both stand side by side.
+
+    Shapes: (n, p), (n, m) and (m, p). Every place of a row that mat1 has is kept of the product.
+    Raises RuntimeError where the first two are not sparse.
+    Source: https://pytorch.org/docs/stable/generated/torch.sspaddmm.html
+
+    >>> import rushlight as torch
+    >>> eye = torch.eye(2).to_sparse()
+    >>> torch.sspaddmm(eye, eye, torch.ones(2, 2), beta=3).to_dense()
+    tensor([[4., 1.],
+            [1., 4.]])
+    """
+    for name, x, layout in (
+        ("self", input, "sparse"),
+        ("mat1", mat1, "sparse"),
+        ("mat2", mat2, "strided"),
+    ):
+        if ops.is_sparse(x) is not (layout == "sparse"):
+            found = "Sparse" if ops.is_sparse(x) else "Strided"
+            raise RuntimeError(
+                f"sspaddmm: expected '{name}' to have {layout} layout, got '{name}' with layout"
+                f" {found}"
+            )
+    for place, dim, given, wanted in (
+        (3, 0, mat2.shape[0], mat1.shape[1]), (1, 0, input.shape[0], mat1.shape[0]),
+        (1, 1, input.shape[1], mat2.shape[1]),
+    ):  # fmt: skip
+        if given != wanted:
+            raise RuntimeError(
+                f"sspaddmm: Argument #{place}: Expected dim {dim} size {wanted}, got {given}"
+            )
+    product = mat1.mm(mat2)
+    rows = np.unique(mat1._array.places[0])
+    columns = np.tile(np.arange(product.shape[1]), rows.size)
+    places = np.stack((rows.repeat(product.shape[1]), columns))
+    entries = cat((input._array.entries * beta, index(product, tuple(places)) * alpha), 0)
+    joined = np.concatenate((input._array.places, places), 1)
+    return sparse(Sparse(joined, entries, product.shape, COO, False))
+
+
+dsmm, hsmm, saddmm = spmm, hspmm, sspaddmm  # torch's older names
 
 
 def _convert_indices_from_coo_to_csr(

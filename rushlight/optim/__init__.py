@@ -27,4 +27,5 @@ from .rprop import Rprop
 from .sgd import SGD
 from .sparse_adam import SparseAdam
 
-_explain_missing(__name__)
+_SWAP = "swap_in_optimizer_params_and_state"
+_explain_missing(__name__, {_SWAP: ("rushlight.optim.swapped", _SWAP)})

@@ -30,6 +30,7 @@ _AGES = {".draft": 3600, _NOTES: 90 * _DAY}  # seconds after which nobody wants 
 _log = logging.getLogger("rushlight.compile")
 _stores = itertools.count()
 _unseen = [_SWEEP_EVERY]  # bytes stored since the last look; a process looks at its first store
+USED: dict[str, None] = {}  # names of the entries that this process read or wrote, in order
 
 
 def key(*parts: str) -> str:
@@ -67,6 +68,7 @@ def load(name: str) -> bytes | None:
         head, body = len(_MAGIC) + 32, memoryview(whole)
         if whole[:head] == _MAGIC + hashlib.sha256(body[head:]).digest():
             _touch(path)
+            USED[name] = None
             return whole[head:]
     except OSError:
         return None
@@ -88,6 +90,7 @@ def store(name: str, body: bytes) -> bool:
             return False
         draft.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
         os.replace(draft, place / (name + _SUFFIX))
+        USED[name] = None
     except OSError as error:
         _log.info("the compile cache cannot be written: %s", error)
         with contextlib.suppress(OSError):
@@ -106,6 +109,7 @@ def note(name: str, lines: str) -> None:
     if place is not None and _trusted(place):
         with contextlib.suppress(OSError), (place / (name + _NOTES)).open("a") as file:
             file.write(lines)
+            USED[name] = None
 
 
 def notes(name: str) -> str:

@@ -25,4 +25,21 @@ from .unpooling import *
 from .windows import *
 
 _publish_all(globals())
-_explain_missing(__name__, {"grad": ("rushlight.nn.grad", None)})
+_explain_missing(
+    __name__,
+    {
+        "grad": ("rushlight.nn.grad", None),
+        "grouped_mm": ("rushlight.nn.functional.grouped", "grouped_mm"),
+        **{
+            name: ("rushlight._jit_internal", name)
+            for name in ("boolean_dispatch", *(f"BroadcastingList{k}" for k in (1, 2, 3)))
+        },
+        **{
+            name: ("rushlight.overrides", name)
+            for name in (
+                "handle_torch_function has_torch_function has_torch_function_unary"
+                " has_torch_function_variadic"
+            ).split()
+        },
+    },
+)
