@@ -92,6 +92,7 @@ def able() -> bool:
 def heavy(
     name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
     into: int = 0, light: bool = False, chosen: bool = False, images: bool = False,
+    once: bool = False,
 ) -> Callable[..., Any]:  # fmt: skip
     """`evaluate` with a program in its place where the arrays are large.
 
@@ -99,6 +100,7 @@ def heavy(
     all others; the formula is a function of the other arguments. An op is `light` if NumPy passes
     over its arrays once or twice, `chosen` if the caller knows that a program pays; `images` says
     that the first argument is a batch of them (N, C, ...), whatever its number of dimensions.
+    `once`: of numbers of 16 bits it is what float32 gives, the (first) result rounded once.
     """
     if formula is not None:
         FORMULAS[name] = formula
@@ -107,6 +109,9 @@ def heavy(
         small = not chosen and args[0].size < (SWITCH.light if light else SWITCH.least)
         if small or not SWITCH.on:
             return evaluate(*args)
+        if once and args[0].dtype.char in "eE":
+            y, kind = run(*map(_single, args)), args[0].dtype
+            return (fitted(y[0], kind), *y[1:]) if type(y) is tuple else fitted(y, kind)
         key = _form(name, args)
         try:
             found = FORMS.get(key, _NEW)
@@ -137,6 +142,10 @@ def overwrite(name: str, args: tuple[Any, ...], count: int) -> bool:
         return False
     found(*args)
     return True
+
+
+def _single(x: Any) -> Any:
+    return fitted(x, _FLOAT) if type(x) is ndarray and x.dtype.char in "eE" else x
 
 
 def settled(name: str, run: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
@@ -217,11 +226,12 @@ def forget() -> None:
 # --- Single passes -------------------------------------------------------------------------------
 
 PASSES = Pieces("passes")
+SHORTS = Pieces("shorts")  # NumPy's functions of bfloat16, replaced where that type is cast much
 _COMPILER = "rushlight.compile.code.llvm"
 _before = [1 << 22]  # elements that NumPy passes over before the compiler is loaded for this alone
 _LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 _PLACED = ("cummax", "cummin")
-_PLACE = np.dtype(np.int64)
+_PLACE, _FLOAT = np.dtype(np.int64), np.dtype(np.float32)
 _HALVINGS = {"fe": "to_half", "ef": "from_half", "fE": "to_bfloat", "Ef": "from_bfloat"}
 
 
@@ -255,9 +265,17 @@ def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
     run = one_pass(name, x.size) if name and x.dtype.isnative and _in_order(x) else None
     if run is None:
         return None
+    if "E" in (x.dtype.char, kind.char):
+        _ = SHORTS.found  # made, they are in use
     y = empty(x.shape, kind)
     run(x.ctypes.data, y.ctypes.data, x.size)
     return y
+
+
+def fitted(x: Any, kind: np.dtype) -> Any:
+    """`x.astype(kind, copy=False)`, natively where x is large and one of the two has 16 bits."""
+    found = halves(x, kind) if x.size >= LONG and x.dtype is not kind else None
+    return x.astype(kind, copy=False) if found is None else found
 
 
 def along(name: str, x: ndarray, dim: int) -> Any:

@@ -20,6 +20,7 @@ from .memory import dense_like
 _C_NAMES = {"int32": "int", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
             "float32": "float", "float64": "double", "float8_e4m3fn": "c10::Float8_e4m3fn",
             "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}  # fmt: skip
+_NARROW = np.dtype(np.float32)
 _SINGLE = float(np.finfo(np.float32).max)
 _LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": _SINGLE,
             "complex64": _SINGLE}  # fmt: skip
@@ -168,8 +169,8 @@ def wide(evaluate: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
         if x.dtype.char not in HALVES:
             return evaluate(x, *rest)
         halves = (type(one) is np.ndarray and one.dtype is x.dtype for one in rest)
-        given = [one.astype(np.float32) if half else one for one, half in zip(rest, halves)]
-        return evaluate(x.astype(np.float32), *given).astype(x.dtype)
+        given = [heavy.fitted(one, _NARROW) if half else one for one, half in zip(rest, halves)]
+        return heavy.fitted(evaluate(heavy.fitted(x, _NARROW), *given), x.dtype)
 
     return evaluated
 

@@ -11,7 +11,7 @@ from ..core.dispatch import named
 from ..core.errors import fail
 from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
-from ..core.numbers import chosen, next_after, wide
+from ..core.numbers import HALVES, chosen, next_after, wide
 from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers, refuse_two_types
 from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
@@ -89,8 +89,10 @@ _FLOAT = np.dtype("f")
 def _power(x: Any, p: Any) -> Any:
     if type(p) is np.ndarray and not p.ndim and type(x) is np.ndarray and x.dtype.char in "fd":
         p = p.item()  # traces make arrays of numbers, and give what eager calls give
-    if getattr(x, "dtype", _FLOAT).char == "E" and not np.ndim(p) and p in (3, -2):
-        return _whole_power(x, p)  # torch's vectors of bfloat16 round each product
+    if getattr(x, "dtype", _FLOAT).char in HALVES and not np.ndim(p):
+        if x.dtype.char == "E" and p in (3, -2):
+            return _whole_power(x, p)  # torch's vectors of bfloat16 round each product
+        p = float(p) if p in (2, 1, 0.5) else p
     if type(p) in (int, float):
         if p == 2:
             return np.square(x)

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from ..core.dispatch import not_implemented
-from ..core.dtypes import bool_, narrowed
-from ..core.heavy import SWITCH, heavy
+from ..core.dtypes import bool_
+from ..core.heavy import SWITCH, fitted, heavy
 
 SMALL = 1_000_000
 THIN = 16
 FEW = 4096  # numbers of an operand up to which BLAS is called without more ado
 VECTORS = 3  # rows so few that each is sooner multiplied alone, where columns lie in one piece
 multiply = np.matmul
+_SINGLE = np.dtype(np.float32)
 
 
 @functools.cache
@@ -39,7 +40,7 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
     if a.dtype.itemsize <= 2 and a.dtype.kind in "fVb":
         if a.dtype.kind == "b":
             return _of_bools(a, b)
-        return narrowed(multiply(a.astype(np.float32), b.astype(np.float32)), a.dtype)
+        return fitted(product(fitted(a, _SINGLE), fitted(b, _SINGLE)), a.dtype)
     if (a.size > FEW or b.size > FEW) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
         return _large(a, b)
     if a.ndim > 2 or b.ndim > 2:
@@ -61,13 +62,16 @@ def _of_bools(a: np.ndarray, b: np.ndarray) -> Any:
 def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
     """x w^T + bias; the sum of half precision, too, is rounded once."""
     if x.dtype.itemsize <= 2 and x.dtype.kind in "fV":
-        wide = affine(*(one.astype(np.float32) for one in (x, w, bias)))
-        return narrowed(wide, x.dtype)
+        wide = affine(*(fitted(one, _SINGLE) for one in (x, w, bias)))
+        return fitted(wide, x.dtype)
     y = product(x, w.T)
     return np.add(y, bias, y)
 
 
-_native, native_affine = heavy("matmul", lambda a, b: _without(a, b)), heavy("linear_bias", affine)
+_native, native_affine = (
+    heavy("matmul", lambda a, b: _without(a, b)),
+    heavy("linear_bias", affine, once=True),
+)
 
 
 def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.dtypes import COMPLEX_CODES
 from ..core.families import elementwise
-from ..core.heavy import heavy
+from ..core.heavy import fitted, heavy
 from ..core.primitive import bake_elementwise
 from ..core.tape import OUTPUT
 from .fused.kernels import half, widened
@@ -25,7 +25,7 @@ def in_float32(evaluate: Any) -> Any:
     """A function of several passes, whose result is rounded once if x has 16 bits."""
 
     def widely(x: Any) -> Any:
-        return evaluate(widened(x)).astype(x.dtype) if half(x) else evaluate(x)
+        return fitted(evaluate(widened(x)), x.dtype) if half(x) else evaluate(x)
 
     return widely
 
@@ -59,14 +59,17 @@ def heavy_pull(name: str, partial: Any) -> Any:
         d = partial(y, None)  # NumPy multiplies by a mask four times slower than by numbers
         return g * (d if d.dtype.char != "?" else d.astype(g.dtype))
 
-    large = heavy(f"{name}_back", back, formula, light=True)
+    def once(g: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return fitted(back(widened(g), widened(y)), g.dtype) if half(g) else back(g, y)
+
+    large = heavy(f"{name}_back", once, formula, light=True, once=True)
 
     def pull(g: Any, entry: Any) -> Any:
         y = entry[OUTPUT]
         if type(g) is not np.ndarray or g.dtype is not y.dtype:
             return derived(g, entry)
         if half(g):  # one kernel in torch, which rounds once
-            return (back(widened(g), widened(y)).astype(g.dtype),)
+            return (large(g, y) if g.size > PRINTED else once(g, y),)
         alike = g.size > PRINTED and g.dtype.char in "fd"
         return (large(g, y),) if alike else derived(g, entry)
 
@@ -103,7 +106,7 @@ log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x)
                node="Log1PBackward0")  # fmt: skip
 sqrt = smooth("sqrt", np.sqrt, lambda y, x: 0.5 / y, "y", doc="The square root.  dy/dx = 1/(2y).")
 rsqrt = smooth(
-    "rsqrt", heavy("rsqrt", in_float32(lambda x: np.reciprocal(np.sqrt(x))), light=True),
+    "rsqrt", heavy("rsqrt", in_float32(lambda x: np.reciprocal(np.sqrt(x))), light=True, once=True),
     lambda y, x: -0.5 * y * y * y, "y",
     doc="1 / sqrt(x).",
 )  # fmt: skip
@@ -162,7 +165,7 @@ def _sigmoid_by_tanh(x: np.ndarray) -> np.ndarray:
     return y
 
 
-_large_sigmoid = heavy("sigmoid", in_float32(_sigmoid_by_tanh), light=True)
+_large_sigmoid = heavy("sigmoid", in_float32(_sigmoid_by_tanh), light=True, once=True)
 sigmoid = smooth(
     "sigmoid", _sigmoid, lambda y, x: y * (1 - y), "y", doc="1 / (1 + e^-x).  dy/dx = y (1 - y).",
     pull=heavy_pull("sigmoid", lambda y, x: y * (1 - y)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general, plain
-from ...core.heavy import heavy
+from ...core.heavy import fitted, heavy
 from ...core.numbers import number
 from ..elementwise import clamp, where
 from ..transcendental import PRINTED, exp, sigmoid, tanh
@@ -27,7 +27,7 @@ def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "
         if x.dtype.char in "fd":
             return large(x, *params)
         need_float(x, kernel)
-        return np.asarray(eval(widened(x), *params)).astype(x.dtype, copy=False)
+        return fitted(np.asarray(eval(widened(x), *params)), x.dtype)
 
     def pull(g: Any, y: Any, x: Any, *params: Any) -> Any:
         if raw(g, x) and g.dtype == x.dtype and x.dtype.char in "fd":
@@ -129,10 +129,11 @@ def _by_rounds(name: str, kernel: str, forward: Any, backward: Any, vjp: Any, do
             return large_back(g, x, *params)
         return vjp(g, y, x, *params)
 
-    large = heavy(name, lambda x, *params: in_rounds(forward, x, params=params), light=True)
+    large = heavy(name, lambda x, *params: in_rounds(forward, x, params=params), light=True,
+                  once=True)  # fmt: skip
     large_back = heavy(
         f"{name}_back", lambda g, x, *params: in_rounds(backward, g, x, params=params),
-        lambda g, x, *params: vjp(g, None, x, *params), light=True,
+        lambda g, x, *params: vjp(g, None, x, *params), light=True, once=True,
     )  # fmt: skip
 
     return general(name, eval=evaluate, vjp=pull, reads="x", doc=doc, node=node)

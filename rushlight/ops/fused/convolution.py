@@ -20,10 +20,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...core.families import multilinear
-from ...core.heavy import heavy
+from ...core.heavy import fitted, heavy
 from ...core.primitive import BIASED
 from ..reduce import sum as sum_of
-from .kernels import half
+from .kernels import half, widened
 
 Sizes = tuple[int, ...]
 _BLOCK = 1 << 18  # elements of scratch per block: 1 MiB of float32
@@ -331,8 +331,7 @@ def _wide(kernel: Any) -> Any:
 
     def evaluate(a: np.ndarray, b: np.ndarray, *params: Any) -> np.ndarray:
         if half(a):
-            found = kernel(a.astype(np.float32), b.astype(np.float32), *params)
-            return found.astype(a.dtype)
+            return fitted(kernel(widened(a), widened(b), *params), a.dtype)
         return kernel(a, b, *params)
 
     return evaluate
@@ -340,8 +339,8 @@ def _wide(kernel: Any) -> Any:
 
 def _with_bias(x: np.ndarray, w: np.ndarray, bias: np.ndarray, *params: Any) -> np.ndarray:
     if half(x):  # rounded once, as torch rounds
-        wide = _with_bias(*(one.astype(np.float32) for one in (x, w, bias)), *params)
-        return wide.astype(x.dtype)
+        wide = _with_bias(*map(widened, (x, w, bias)), *params)
+        return fitted(wide, x.dtype)
     y = _convolve(x, w, *params)
     y += bias.reshape(-1, *(1,) * (y.ndim - 2))
     return y
@@ -364,14 +363,14 @@ def _bias_adjoint(g: Any, x: Any, w: Any, bias: Any, *params: Any) -> Any:
 
 _NO_BOOL = {"bool": lambda x, *_: "compute_columns3d" if x.ndim == 5 else "slow_conv2d_cpu"}
 convolution = multilinear(
-    "convolution", eval=heavy("convolution", _convolve, images=True),
+    "convolution", eval=heavy("convolution", _convolve, images=True, once=True),
     adjoints=[_data_adjoint, _weight_adjoint],
     refuses=_NO_BOOL,
     doc="y[n, o] = sum over c of x[n, c] correlated with w[o, c].",
 )  # fmt: skip
 convolution_bias = multilinear(
     "convolution_bias", node="ConvolutionBackward0", reads=BIASED, refuses=_NO_BOOL,
-    eval=heavy("convolution_bias", _with_bias, images=True),
+    eval=heavy("convolution_bias", _with_bias, images=True, once=True),
     adjoints=[lambda g, x, w, b, *params: _data_adjoint(g, x, w, *params),
               lambda g, x, w, b, *params: _weight_adjoint(g, x, w, *params), _bias_adjoint],
     doc="A convolution plus one number per output channel.",
@@ -386,14 +385,14 @@ def _to_size(y: Any, shape: Sizes) -> Any:
 convolution_data = multilinear(
     "convolution_data", node="ConvolutionBackward0",
     refuses={"bool uint8": lambda x, *_: f"slow_conv_transpose{max(x.ndim - 2, 2)}d_out_cpu"},
-    eval=heavy("convolution_data", _wide(_backward_data), images=True),
+    eval=heavy("convolution_data", _wide(_backward_data), images=True, once=True),
     adjoints=[lambda g, y, w, size, *params: _to_size(convolution(g, w.conj(), *params), y.shape),
               lambda g, y, w, size, *params: convolution_weight(y.conj(), g, w.shape[2:], *params)],
     doc="The adjoint of a convolution in its input: a transposed convolution.",
 )  # fmt: skip
 convolution_weight = multilinear(
     "convolution_weight", node="ConvolutionBackwardBackward0",
-    eval=heavy("convolution_weight", _wide(_backward_weight), images=True),
+    eval=heavy("convolution_weight", _wide(_backward_weight), images=True, once=True),
     adjoints=[lambda g, y, x, kernel, *params: _to_size(convolution(x.conj(), g, *params), y.shape),
               lambda g, y, x, kernel, *params: convolution_data(y.conj(), g, x.shape[2:], *params)],
     doc="The adjoint of a convolution in its weight.",

@@ -8,6 +8,9 @@ import numpy as np
 
 from ...core import dtypes
 from ...core.dispatch import not_implemented
+from ...core.heavy import fitted
+
+_SINGLE = np.dtype(np.float32)
 
 
 def half(x: np.ndarray) -> bool:
@@ -17,7 +20,7 @@ def half(x: np.ndarray) -> bool:
 
 def widened(x: np.ndarray) -> np.ndarray:
     """x, or x in float32 if it has 16 bits."""
-    return x.astype(np.float32) if x.dtype.itemsize == 2 and half(x) else x
+    return fitted(x, _SINGLE) if x.dtype.itemsize == 2 and half(x) else x
 
 
 def need_float(x: np.ndarray, kernel: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general
-from ...core.heavy import heavy
+from ...core.heavy import SWITCH, fitted, heavy
 from ...core.numbers import number
 from ...core.primitive import BIASED
 from ...core.tape import PARAMS, SHAPE, no_gradient
@@ -165,7 +165,8 @@ def _standardise(
         with unbuffered(layout.places):
             found = layout.forward(wide, flat_weight, flat_bias, eps)
     kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
-    y = found[0].reshape(x.shape).astype(x.dtype, copy=False)
+    y = found[0].reshape(x.shape)
+    y = fitted(y, x.dtype)
     center, variance = (np.ascontiguousarray(one.reshape(kept)) for one in found[1:])
     return y, center, variance
 
@@ -250,7 +251,7 @@ def _standardise_part(
             y *= weight
     if bias is not None:
         y += bias
-    return (y if wide is x else y.astype(x.dtype, copy=False)), center, variance
+    return (y if wide is x else fitted(y, x.dtype)), center, variance
 
 
 def _standardise_short(
@@ -258,12 +259,12 @@ def _standardise_short(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A batch's norm as torch makes it of numbers of 16 bits: x times a factor, plus a shift."""
     wide = widened(x)
-    _, center, variance = _standardise(wide, None, None, dims, eps)
+    _, center, variance = _large(wide, None, None, dims, eps)
     middle, kept = _as_kept(x, center, variance, weight, eps)
     factor = 1 / np.sqrt(kept + np.float32(eps))
     factor = factor if weight is None else factor * widened(weight)
     shift = -middle * factor if bias is None else widened(bias) - middle * factor
-    return (wide * factor + shift).astype(x.dtype), center, variance
+    return fitted(wide * factor + shift, x.dtype), center, variance
 
 
 def _as_kept(x: np.ndarray, center: Any, variance: Any, weight: Any, eps: float) -> tuple[Any, Any]:
@@ -279,7 +280,7 @@ def _standardise_vjp(
 ) -> Any:
     if raw(g[0], x):
         kept = _as_kept(x, y[1], y[2], weight, eps) if half(x) else y[1:]
-        return _large_back(x, *g, *kept, weight, bias, dims, eps)
+        return _back_once(x, g, kept[0], kept[1], weight, bias, dims, eps)
     center = mean(x, dims, True)
     shifted = x - center
     scale = rsqrt(mean(shifted * shifted, dims, True) + eps)
@@ -341,13 +342,26 @@ def _back(
     small = (*_flat(center, variance), *_flat(weight), eps)
     with unbuffered(shape[-1]):
         dx, dw, db = back(wide, widened(x).reshape(shape), *small)
-    like = lambda a, one: (
-        None if one is None else a.reshape(one.shape).astype(one.dtype, copy=False)
-    )
+    like = lambda a, one: None if one is None else fitted(a.reshape(one.shape), one.dtype)
     return like(dx, x), like(dw, weight), like(db, bias)
 
 
 _large_back = heavy("standardise_back", _back, _back_formula)
+
+
+def _back_once(
+    x: np.ndarray, g: Any, center: Any, variance: Any, weight: Any, bias: Any, dims: Sizes,
+    eps: float,
+) -> Any:  # fmt: skip
+    """The gradients of what may have 16 bits, in float32 and rounded at the end."""
+    if x.size < SWITCH.least or not half(x):
+        return _large_back(x, *g, center, variance, weight, bias, dims, eps)
+    wide = [None if one is None else widened(one) for one in (*g, center, variance, weight, bias)]
+    found = _large_back(widened(x), *wide, dims, eps)
+    return tuple(
+        None if one is None or like is None else fitted(one, like.dtype)
+        for one, like in zip(found, (x, weight, bias))
+    )
 
 
 def _back_part(
@@ -388,7 +402,7 @@ def _back_part(
     inward -= total
     # beside images of half precision there may be weights of float32, and so are their gradients
     kinds = (kind, *(kind if one is None else one.dtype for one in (weight, bias)))
-    narrow = lambda one, kind: one if one is None else one.astype(kind, copy=False)
+    narrow = lambda one, kind: one if one is None else fitted(one, kind)
     dx, dw, db = map(narrow, (inward, dw, db), kinds)
     return dx, dw, db
 
@@ -400,6 +414,20 @@ def _standardise_node(entry: Any) -> str:
     return f"Native{'Layer' if layer else 'Batch'}NormBackward0"
 
 
+_large = heavy("standardise", _standardise)
+
+
+def _standardise_once(
+    x: np.ndarray, weight: Any, bias: Any, dims: Sizes, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of numbers of 16 bits in float32, rounded at the end, but for a batch's norm."""
+    if x.size < SWITCH.least or not half(x) or (dims[0] == 0 and len(dims) == x.ndim - 1):
+        return _large(x, weight, bias, dims, eps)
+    y, center, variance = _large(*(a if a is None else widened(a) for a in (x, weight, bias)),
+                                 dims, eps)  # fmt: skip
+    return fitted(y, x.dtype), center, variance
+
+
 def _kernel(x: Any, w: Any, b: Any, dims: Sizes = (), eps: float = 0.0) -> str:
     """torch's kernel for statistics over these dimensions."""
     return "LayerNormKernelImpl" if dims and dims[0] and dims[-1] == x.ndim - 1 else "batch_norm"
@@ -408,7 +436,7 @@ def _kernel(x: Any, w: Any, b: Any, dims: Sizes = (), eps: float = 0.0) -> str:
 standardise = general(
     "standardise", refuses={"bool int complex": _kernel},
     vjp=_standardise_vjp, arity=3, outputs=3, reads="xz", node=_standardise_node,
-    eval=heavy("standardise", _standardise),
+    eval=_standardise_once,
     doc="(x - mean) / sqrt(var + eps) * weight + bias, with the mean and variance it used.",
 )  # fmt: skip
 
@@ -419,7 +447,7 @@ def _root_mean_square(x: np.ndarray, dims: Sizes, eps: float) -> np.ndarray:
     if wide.dtype.kind == "c":  # as torch: the mean of z^2, not of |z|^2
         return x * (1 / np.sqrt(np.mean(x * x, dims, keepdims=True) + eps))
     size = _inner(wide, wide, dims) / wide.dtype.type(prod(x.shape[i] for i in dims))
-    return (wide * (1 / np.sqrt(size + wide.dtype.type(eps)))).astype(x.dtype, copy=False)
+    return fitted(wide * (1 / np.sqrt(size + wide.dtype.type(eps))), x.dtype)
 
 
 def _root_mean_square_vjp(g: Any, y: Any, x: Any, dims: Sizes, eps: float) -> Any:

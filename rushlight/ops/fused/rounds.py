@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.heavy import fitted
 from .kernels import widened
 
 PIECE = 1 << 15  # elements: 128 KiB of float32; operands and scratch together fit L2
@@ -52,7 +53,7 @@ def in_rounds(kernel: Callable[..., Any], *xs: np.ndarray, params: tuple[Any, ..
             part = slice(start, start + PIECE)
             kernel(y[part], *[flat[part] for flat in flats], *params)
     y = y.reshape(first.shape)
-    return y if y.dtype is first.dtype else y.astype(first.dtype, copy=False)
+    return y if y.dtype is first.dtype else fitted(y, first.dtype)
 
 
 @contextmanager

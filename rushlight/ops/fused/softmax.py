@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.families import general
-from ...core.heavy import heavy
+from ...core.heavy import fitted, heavy
 from ..reduce import few_rows, row_extremes, row_starts, row_sums
 from ..reduce import sum as sum_of
 from ..transcendental import PRINTED, exp
@@ -107,7 +107,7 @@ def _softmax(x: np.ndarray, dim: int) -> np.ndarray:
     y = np.subtract(wide, row_extremes(np.maximum, wide, (dim,), True), order="C")
     np.exp(y, y)
     y /= row_sums(y, (dim,), True)
-    return y if y.dtype is x.dtype else y.astype(x.dtype, copy=False)
+    return fitted(y, x.dtype)
 
 
 def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
@@ -118,7 +118,7 @@ def _softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 def _softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
     if half(y):
-        return _softmax_back(widened(g), widened(y), dim).astype(y.dtype)
+        return fitted(_softmax_back(widened(g), widened(y), dim), y.dtype)
     few = few_rows(y, dim)
     if few is not None:
         rows, square = few
@@ -136,9 +136,10 @@ def _softmax_back(g: Any, y: Any, dim: int) -> Any:
     return share - y * (sum_of(share, (dim,), True) if len(y.shape) else share)
 
 
-_large_softmax_back = heavy("softmax_back", _softmax_back_arrays, _softmax_back, light=True)
+_large_softmax_back = heavy(
+    "softmax_back", _softmax_back_arrays, _softmax_back, light=True, once=True)  # fmt: skip
 softmax = general(
-    "softmax", eval=heavy("softmax", _softmax, light=True), vjp=_softmax_vjp, reads="y",
+    "softmax", eval=heavy("softmax", _softmax, light=True, once=True), vjp=_softmax_vjp, reads="y",
     doc="e^x over its sum along dim.  dx = y (g - sum(g y)).",
 )  # fmt: skip
 
@@ -162,7 +163,7 @@ def _log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
         y -= widened(sums)
     else:
         y -= np.log(sums, sums)
-    return y if y.dtype is x.dtype else y.astype(x.dtype, copy=False)
+    return fitted(y, x.dtype)
 
 
 def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
@@ -173,7 +174,7 @@ def _log_softmax_vjp(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 def _log_softmax_back_arrays(g: np.ndarray, y: np.ndarray, dim: int) -> Any:
     if half(y):
-        return _log_softmax_back(widened(g), widened(y), dim).astype(y.dtype)
+        return fitted(_log_softmax_back(widened(g), widened(y), dim), y.dtype)
     few = few_rows(y, dim)
     if few is not None:
         rows, square = few
