@@ -205,6 +205,7 @@ _LAZY = {
     "_jit_internal": ("rushlight._jit_internal", None),
     "_lobpcg": ("rushlight._lobpcg", None),
     "lobpcg": ("rushlight._lobpcg", "lobpcg"),
+    "thread_safe_generator": ("rushlight.random", "thread_safe_generator"),
     "dequantize": ("rushlight.functions.seldom", "dequantize"),
     "viz": ("rushlight.viz", None),
     "debug": ("rushlight.autograd.debugging", "debug"),

@@ -20,10 +20,22 @@ from .functions.drawing import (
 
 __all__ = [
     "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state",
+    "thread_safe_generator",
 ]  # fmt: skip
 assert Generator and default_generator  # reachable as torch.random.Generator, as in torch
 
 _explain_missing(__name__)
+
+
+def thread_safe_generator() -> Generator | None:
+    """None, the default generator: workers of a DataLoader are processes, each with its own.
+
+    >>> import rushlight as torch
+    >>> a = torch.randint(9, (2,), generator=torch.random.thread_safe_generator())
+    >>> a.shape
+    torch.Size([2])
+    """
+    return None
 
 
 @contextlib.contextmanager

@@ -5,6 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from . import amp
+from .streams import Event, Stream, StreamContext, current_stream, stream
+
+__all__ = [
+    "Event", "Stream", "StreamContext", "amp", "current_device", "current_stream", "device_count",
+    "is_available", "is_initialized", "set_device", "stream", "synchronize",
+]  # fmt: skip
+
+
+def is_initialized() -> bool:
+    """True: there is nothing to prepare.
+
+    >>> import rushlight as torch
+    >>> torch.cpu.is_initialized()
+    True
+    """
+    return True
+
+
+def set_device(device: Any) -> None:
+    """Nothing: there is one CPU, and it is chosen.
+
+    >>> import rushlight as torch
+    >>> torch.cpu.set_device("cpu")
+    """
 
 
 def is_available() -> bool:
