@@ -9,6 +9,7 @@ import pytest
 
 import rushlight as torch
 from rushlight.compile.calls.guards import Place
+from rushlight.testing import assert_close
 
 X = torch.tensor([1.0, 2.0])
 
@@ -23,7 +24,8 @@ class Layers(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.used = self.mode = None  # type: Any
+        self.used: Any = None
+        self.mode: Any = None
         self.layers = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(4))
 
     def forward(self, x: Any) -> Any:
@@ -81,12 +83,12 @@ def test_what_was_turned_away_is_admitted_once_there_is_room_for_it() -> None:
     net.used = kinds()[9]
     with pytest.warns(UserWarning, match="programs were made"):
         call(x)
-    torch.testing.assert_close(call(x), net.forward(x))
+    assert_close(call(x), net.forward(x))
     longer = torch.ones(3, 2)
     net.used = kinds()[0]
     before = len(call.programs)
     for _ in range(3):  # of a kind that has a program, in another size
-        torch.testing.assert_close(call(longer), net.forward(longer))
+        assert_close(call(longer), net.forward(longer))
     assert len(call.programs) == before + 1
 
 
@@ -96,7 +98,7 @@ def test_flags_that_turn_are_looked_at_first(asked: list[Place]) -> None:
     x = torch.ones(1, 2)
     for turn in range(8):
         net.mode = Mode.ONE if turn % 2 else Mode.TWO
-        torch.testing.assert_close(call(x), net.forward(x))
+        assert_close(call(x), net.forward(x))
         asked.clear()
     assert len(call.programs) == 2
     net.mode = Mode.ONE

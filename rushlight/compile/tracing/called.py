@@ -14,6 +14,7 @@ import builtins
 import dis
 import functools
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType, ModuleType
@@ -77,6 +78,9 @@ _MATH = ModuleType("math")  # code that has it among its constants can still be 
 vars(_MATH).update({**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
 _BUILT_IN = {"float": _float, "int": _int, "print": saying(print)}
 _LEFT = frozenset((*_BUILT_IN, *_NOTED, *NAMES_OF_DRAWS))  # exchanged where they are called
+_WRITING = frozenset(("format", "str"))
+_DIGITS = re.compile(r"%[\d.]*[efg]|\{[^{}]*:[^{}]*[efg]\}")  # "%.3f", "{:.3f}"
+_SPEC = 4  # up to Python 3.12: the value is written in some way
 _ASKED = frozenset(("float", "int", *KINDS))  # what a number of later comes of
 
 
@@ -160,6 +164,21 @@ class Called:
 def says(functions: Iterable[FunctionType]) -> bool:
     """Whether some function prints."""
     return any("print" in _names(function.__code__) for function in functions)
+
+
+def writes(functions: Iterable[FunctionType]) -> bool:
+    """Whether some function writes numbers into texts, not only what it says of an error."""
+    return any(_writes(function.__code__) for function in functions)
+
+
+@functools.lru_cache(4096)
+def _writes(code: CodeType) -> bool:
+    texts = [x for x in dis.get_instructions(code) if x.opname.startswith("FORMAT_")]
+    asks = "item" in code.co_names and (texts or not _WRITING.isdisjoint(code.co_names))
+    exactly = any(x.opname == "FORMAT_WITH_SPEC" or (x.arg or 0) & _SPEC for x in texts)
+    exactly = exactly or any(type(x) is str and _DIGITS.search(x) for x in code.co_consts)
+    inner = (x for x in code.co_consts if isinstance(x, CodeType))
+    return exactly or bool(asks) or any(map(_writes, inner))
 
 
 def promises(functions: Iterable[FunctionType]) -> bool:

@@ -18,7 +18,7 @@ from ...core.tensor import Tensor, wrap
 from ..disk.reach import Reach
 from ..middle.graph import BFLOAT16, Node, order
 from .answers import EXACT, VAGUE
-from .called import Called, promises, says
+from .called import Called, promises, says, writes
 from .chances import Chances
 from .numbers import NAMES, Key, Number
 from .numpy_calls import value_of
@@ -84,7 +84,7 @@ class Promises:
         self.chances.begin(reach.named, reach.engines)
         if "type" in reach.words or reach.strange or not reach.told.isdisjoint(reach.looked):
             return False
-        telling = bool(reach.told) or says(reach.functions)
+        telling = bool(reach.told) or says(reach.functions) or writes(reach.functions)
         self.promising = not _ASKING.isdisjoint(reach.words) or promises(reach.functions) or telling
         self.here.lend(self, changing)
         self.called.exchange(reach.functions, telling)

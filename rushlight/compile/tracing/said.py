@@ -34,6 +34,7 @@ _LOOKING = frozenset(("stacklevel", "stack_info", "exc_info"))  # at who calls
 _WARNED = 2  # arguments of `warn` before the one that looks at who calls
 _HIDDEN = frozenset(("id", "hash"))  # what gives a number that no guard knows
 _SHOWN = (dtypes.dtype, dtypes.device, Size)
+_KEEPING = frozenset(("append", "extend"))
 _FRAMES = (super, locals, globals, vars, dir, eval, exec, sys._getframe)
 _OFTEN = ("functions/control.py", "utils/checkpoint.py")  # branches, loops, what is done again
 _TRACE = __file__.replace("said.py", "capture.py")
@@ -302,7 +303,12 @@ def is_own(function: Any) -> bool:
 
 
 def _takes_texts(function: Any) -> bool:
-    """Whether a function takes texts of later as they are: what is ours, or now runs as ours."""
+    """Whether a function takes texts of later as they are: what is ours, or now runs as ours.
+
+    A list may keep them: the call's own as what it holds, one of before as what it grows by.
+    """
+    if type(function) is BuiltinMethodType and type(function.__self__) is list:
+        return function.__name__ in _KEEPING
     inner = function.__func__ if type(function) is MethodType else function
     return knows_texts(inner) or is_own(inner) or any(inner is one for one in _FRAMES)
 

@@ -20,6 +20,7 @@ from ..calls.guards import SCALARS, Place, forms, same
 from .numbers import Number
 from .said import Fixed
 from .sources import Held, Inside, Variable
+from .written import Text
 
 SKIPPED = frozenset("_plans _usual_call _unseen_containers _compiled_call_impl _call".split())
 _NONE: Any = object()
@@ -61,6 +62,11 @@ class Store:
         if self.exchanges:
             return Fixed(self.value)
         return self.value if self.takes is None else self.takes
+
+    @property
+    def writes(self) -> bool:
+        """Whether it gets a text into which numbers of later are written."""
+        return type(self.value) is Text and (self.old is _NONE or isinstance(self.old, SCALARS))
 
     @property
     def replaces(self) -> bool:
@@ -142,6 +148,8 @@ def repeatable(tracer: Any, stores: list[Store], reach: Any) -> str | None:
     parts = [part for store in stores if store.replaces for part in _parts(store)]
     held = Counter([id(part.value) for part in parts])
     for store in stores:
+        if store.writes and not _may_read(store, reach):
+            continue
         elsewhere = whole[id(store.old)] > 1 and not _is_unread(tracer, store.old)
         elsewhere = elsewhere or id(store.old) in tracer.exchanges
         if elsewhere or not _new(tracer, store) or id(store.table) in held:
@@ -205,13 +213,17 @@ def _new(tracer: Any, store: Store) -> bool:
         flag = type(value) in _FLAGS and isinstance(store.old, (*_FLAGS, Tensor))
         return store.old is _NONE or flag
     parts = list(_leaves(value))
-    made = [x for x in parts if type(x) is Number or (type(x) is Tensor and not tracer.stood(x))]
+    made = [x for x in parts if _is_noted(x) or (type(x) is Tensor and not tracer.stood(x))]
     return bool(made) and all(isinstance(x, (Tensor, *SCALARS)) for x in parts)
 
 
 def _is_private(value: Any) -> bool:
     """Whether no guard could say what is to be found there."""
-    return type(value) is OrderedDict or any(type(x) is Number for x in _leaves(value))
+    return type(value) is OrderedDict or any(map(_is_noted, _leaves(value)))
+
+
+def _is_noted(x: Any) -> bool:
+    return type(x) is Number or type(x) is Text
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -293,7 +305,7 @@ def guarded(places: list[Place], stores: list[Store], reach: Any) -> list[Place]
 
     So it is of the containers that they stand in, if the code may read these.
     """
-    gone = {(id(store.table), store.key) for store in stores if store.replaces}
+    gone = {(id(x.table), x.key) for x in stores if x.replaces or x.writes}
     asked = [x for x in stores if x.replaces and (type(x.old) is Tensor or _may_read(x, reach))]
     old = {id(part.value) for store in asked for part in _parts(store)}
     places = [x for x in places if id(x.container) not in old]
