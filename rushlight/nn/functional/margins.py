@@ -195,15 +195,17 @@ def _check_room(targets: Tensor, lengths: list[int]) -> None:
 def _padded_labels(targets: Tensor, lengths: list[int], blank: int) -> Tensor:
     """Labels as (B, S): joined sequences are cut apart, what lies beyond a length is blank."""
     longest = max(lengths, default=0)
-    labels = rl.full((len(lengths), longest), blank, dtype=rl.int64)
-    start = 0
-    for row, length in enumerate(lengths):
-        if targets.ndim == 1:
-            labels[row, :length] = targets[start : start + length].long()
-        else:
-            labels[row, :length] = targets[row, :length].long()
-        start += length
-    return labels
+    if not longest:
+        return rl.full((len(lengths), 0), blank, dtype=rl.int64)
+    counts, steps = rl.tensor(lengths).unsqueeze(1), rl.arange(longest)
+    if targets.ndim == 1:
+        places = (counts.cumsum(0) - counts + steps).clamp_max(targets.shape[0] - 1)
+        labels = targets[places]
+    else:
+        labels = targets[:, :longest]
+    if min(lengths) < longest:
+        labels = rl.where(steps < counts, labels, blank)
+    return labels.long()
 
 
 def ctc_loss(
@@ -232,13 +234,12 @@ def ctc_loss(
     n.refuse(log_probs, _WIDE_ONLY, "ctc_loss_cpu")
     _check_room(targets, lengths)
     labels = _padded_labels(targets, lengths, blank)
-    loss = n.ctc(
-        log_probs, labels, rl.tensor(times), rl.tensor(lengths), blank, bool(zero_infinity)
-    )
+    counts = rl.tensor(lengths)
+    loss = n.ctc(log_probs, labels, rl.tensor(times), counts, blank, bool(zero_infinity))
     if zero_infinity:
         n.named(loss, "WhereBackward0")
     if reduction == "mean":
-        return (loss / rl.tensor(lengths).clamp_min(1).to(loss.dtype)).mean()
+        return (loss / counts.clamp_min(1).to(loss.dtype)).mean()
     if reduction == "sum":
         return loss.sum()
     return loss.squeeze(0) if single else loss

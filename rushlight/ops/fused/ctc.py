@@ -13,9 +13,11 @@ import numpy as np
 
 from ...core.errors import fail
 from ...core.families import general
+from ...core.heavy import SWITCH, Pieces
 from ..structure import reshape
 
-_NEVER = -np.inf
+_NEVER, _LEAST = -np.inf, -1e300  # what is taken off a sum of what is never
+NATIVE = Pieces("alignments")
 
 
 def _states(labels: np.ndarray, blank: int) -> tuple[np.ndarray, np.ndarray]:
@@ -34,32 +36,60 @@ def _log_sum(*terms: np.ndarray) -> np.ndarray:
     return np.log(sum(np.exp(term - safe) for term in terms)) + safe
 
 
-def _shifted(a: np.ndarray, by: int) -> np.ndarray:
-    """The states moved on by `by` places, nothing coming in."""
-    y = np.full_like(a, _NEVER)
-    if a.shape[1] > by:
-        y[:, by:] = a[:, :-by]
-    return y
-
-
 def _forward(emitted: np.ndarray, skips: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """log_alpha for every time; beyond a sequence's length the last one is kept."""
-    alpha = np.full(emitted.shape, _NEVER)
-    alpha[0, :, :2] = emitted[0, :, :2]
-    alpha[0, lengths == 0] = _NEVER  # without any time, only the empty sequence is sure
-    alpha[0, lengths == 0, 0] = 0
+    times, batch, width = emitted.shape
+    room = np.full((times, batch, 2 + width), _NEVER)  # two states before that are never reached
+    room[0, :, 2:4] = emitted[0, :, :2]
+    if not lengths.all():
+        room[0, lengths == 0] = _NEVER  # without any time, only the empty sequence is sure
+        room[0, lengths == 0, 2] = 0
+    found = NATIVE.found if emitted.size >= SWITCH.least else None
+    if found is None:
+        _step_by_step(room, emitted, skips, lengths)
+    else:
+        arrays = [np.ascontiguousarray(one) for one in (emitted, skips.astype(float), lengths)]
+        found.get("alignments")(room.ctypes.data, *(one.ctypes.data for one in arrays),
+                                times, batch, width)  # fmt: skip
+    return room[:, :, 2:]
+
+
+def _step_by_step(
+    room: np.ndarray, emitted: np.ndarray, skips: np.ndarray, lengths: np.ndarray
+) -> None:  # fmt: skip
+    never, most = ~skips, np.empty(emitted.shape[1:])
+    terms = np.empty((3, *most.shape))
     for t in range(1, len(emitted)):
-        before = alpha[t - 1]
-        by_skip = np.where(skips, _shifted(before, 2), _NEVER)
-        now = _log_sum(before, _shifted(before, 1), by_skip) + emitted[t]
-        alpha[t] = np.where((t < lengths)[:, None], now, before)
-    return alpha
+        before, now = room[t - 1], room[t, :, 2:]
+        for back in range(3):
+            terms[back] = before[:, 2 - back : before.shape[1] - back]
+        np.copyto(terms[2], _NEVER, where=never)
+        np.maximum.reduce(terms, 0, out=most)
+        np.maximum(most, _LEAST, out=most)
+        terms -= most
+        np.exp(terms, terms)
+        now[:] = np.add.reduce(terms, 0)
+        np.log(now, now)
+        now += most
+        now += emitted[t]
+        over = t >= lengths
+        if over.any():
+            now[over] = before[over, 2:]
 
 
-def _emitted(x: np.ndarray, states: np.ndarray) -> np.ndarray:
+def _places(shape: tuple[int, ...], states: np.ndarray) -> np.ndarray:
+    """Where every state's label stands among the scores, at every time (T, B, S)."""
+    times, batch, classes = shape
+    return np.arange(0, times * batch * classes, classes).reshape(times, batch, 1) + states
+
+
+def _emitted(wide: np.ndarray, states: np.ndarray) -> np.ndarray:
     """The log-probability of every state's label at every time (T, B, S)."""
-    x = x.astype(np.float64)
-    return np.take_along_axis(x, np.broadcast_to(states, (len(x), *states.shape)), 2)
+    return wide.reshape(-1).take(_places(wide.shape, states))
+
+
+def _widened(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x.astype(np.float64))
 
 
 def _ends(alpha: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -75,7 +105,7 @@ def _ctc(
     zero_infinity: bool,
 ) -> np.ndarray:  # fmt: skip
     states, skips = _states(labels, blank)
-    loss = -_ends(_forward(_emitted(x, states), skips, times), targets)
+    loss = -_ends(_forward(_emitted(_widened(x), states), skips, times), targets)
     if zero_infinity:
         loss = np.where(np.isinf(loss), 0, loss)
     return loss.astype(x.dtype)
@@ -83,6 +113,8 @@ def _ctc(
 
 def _reversed(a: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Each sequence's own times in reverse order (what lies beyond stays)."""
+    if (times == len(a)).all():
+        return a[::-1]
     steps = np.arange(len(a))[:, None]
     places = np.where(steps < times, times - 1 - steps, steps)
     return np.take_along_axis(a, places[:, :, None], 0)
@@ -94,11 +126,10 @@ def _gradient(
 ) -> np.ndarray:  # fmt: skip
     """d loss / d scores, for log-probabilities that come from a log_softmax (as torch has it)."""
     states, skips = _states(labels, blank)
-    emitted = _emitted(x, states)
-    alpha = _forward(emitted, skips, times)
+    wide = _widened(x)
+    emitted = _emitted(wide, states)
     # beta is alpha of the sequence read backwards, with its states in reverse order
-    width = states.shape[1]
-    order = 2 * targets[:, None] - np.arange(width)
+    order = 2 * targets[:, None] - np.arange(states.shape[1])
     inside = order >= 0
     order = np.where(inside, order, 0)
     back = np.take_along_axis(states, order, 1)
@@ -106,20 +137,21 @@ def _gradient(
     back_skips[:, 2:] = (back[:, 2:] != blank) & (back[:, 2:] != back[:, :-2])
     mirrored = np.take_along_axis(_reversed(emitted, times), order[None], 2)
     mirrored = np.where(inside, mirrored, _NEVER)
-    beta = np.take_along_axis(_forward(mirrored, back_skips, times), order[None], 2)
+    both = _forward(np.concatenate((emitted, mirrored), 1), np.concatenate((skips, back_skips)),
+                    np.concatenate((times, times)))  # fmt: skip
+    alpha, beta = both[:, : len(labels)], both[:, len(labels) :]
+    beta = np.take_along_axis(beta, order[None], 2)
     beta = _reversed(np.where(inside, beta, _NEVER), times)
     loss = -_ends(alpha, targets)
-    joint = np.full(x.shape, _NEVER)
-    paths = alpha + beta
-    for s in range(width):  # states with one label add up
-        at = np.broadcast_to(states[:, s, None], (len(x), len(labels), 1))
-        both = _log_sum(np.take_along_axis(joint, at, 2)[..., 0], paths[:, :, s])
-        np.put_along_axis(joint, at, both[..., None], 2)
-    wide = x.astype(np.float64)
-    dx = np.exp(wide) - np.exp(joint + loss[None, :, None] - wide)
-    dx[np.arange(len(x))[:, None] >= times] = 0
+    # how likely each state is at each time, given the labels; states with one label add up
+    likely = np.exp(alpha + beta + loss[:, None] - emitted)
+    shares = np.bincount(_places(x.shape, states).reshape(-1), likely.reshape(-1), x.size)
+    dx = np.exp(wide) - shares.reshape(x.shape)
+    dx[np.isneginf(wide)] = np.nan  # torch divides by what is impossible
+    dx[:, ~np.isfinite(loss)] = np.nan
     if zero_infinity:
         dx[:, np.isinf(loss)] = 0
+    dx[np.arange(len(x))[:, None] >= times] = 0
     return dx.astype(x.dtype)
 
 
