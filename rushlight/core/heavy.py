@@ -274,7 +274,13 @@ def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
 
 def fitted(x: Any, kind: np.dtype) -> Any:
     """`x.astype(kind, copy=False)`, natively where x is large and one of the two has 16 bits."""
-    found = halves(x, kind) if x.size >= LONG and x.dtype is not kind else None
+    found = None
+    if x.size >= LONG and x.dtype is not kind:
+        found = halves(x, kind)
+    elif _before[0] > 0 and "E" in (x.dtype.char, kind.char):
+        _before[0] -= x.size
+        if _before[0] <= 0:  # many short arrays pay, too
+            _ = SHORTS.found
     return x.astype(kind, copy=False) if found is None else found
 
 

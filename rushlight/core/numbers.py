@@ -156,8 +156,17 @@ def kept(y: Any, x: Any) -> Any:
 
 def chosen(condition: Any, a: Any, b: Any) -> Any:
     """np.where, which gives bfloat16 where a number stands beside it."""
-    y = _np_where(condition, a, b)
-    return y if y.dtype.char != "d" else kept(y, a if type(b) is float else b)
+    if type(b) is float:
+        b = _beside(b, a)
+    elif type(a) is float:
+        a = _beside(a, b)
+    return _np_where(condition, a, b)
+
+
+def _beside(x: float, array: Any) -> Any:
+    """A number in an array's bfloat16, which NumPy would widen to meet it."""
+    kind = getattr(array, "dtype", None)
+    return x if kind is None or kind.char != "E" else kind.type(x)
 
 
 def wide(evaluate: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:

@@ -150,6 +150,8 @@ def _sum(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     if x.dtype.itemsize <= 2:
         if x.dtype.itemsize == 1:
             raise not_implemented("sum_cpu", dtypes.of(x))
+        if x.size >= heavy.LONG:
+            return _sum(widened(x), dims, keep).astype(x.dtype)
         y = _reduce_add(x, dims, np.float32, keepdims=keep)
         return row_major(y).astype(x.dtype)
     if dims is None and x.size >= heavy.LONG and x.flags.c_contiguous:
