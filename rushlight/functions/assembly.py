@@ -459,6 +459,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             )
     if len({x.dtype for x in found}) > 1:
         raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+    if len({x.device for x in found}) > 1:
+        raise RuntimeError("meshgrid expects all tensors to have the same device")
     swap = indexing == "xy" and len(found) >= 2
     if swap:
         found[0], found[1] = found[1], found[0]

@@ -370,6 +370,9 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
     small = kind is not dtypes.int64 and kind.category == dtypes.INTEGER
     if small and n - 1 > np.iinfo(kind.numpy).max:
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
+    last = {"float16": 2049, "float32": 2**24 + 1}.get(kind.name, n)  # beyond, numbers are left out
+    if n > last:
+        raise RuntimeError(f"n cannot be greater than {last} for {scalar_type_name(kind)} type.")
     if blank:
         return elsewhere.finished((n,), kind.numpy, requires_grad, out)
     return finish(engine_of(generator).randperm(n, kind.numpy), requires_grad, out)

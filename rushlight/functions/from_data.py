@@ -103,6 +103,21 @@ def _expected_sizes(data: Any) -> list[int]:
     return sizes
 
 
+def _refuse_endless(data: Any) -> None:
+    """torch's error for a sequence that is its own first element, which NumPy would unfold."""
+    first = data
+    for _ in range(_DEEPEST):
+        if isinstance(first, (list, tuple, str, bytes, np.ndarray)) or not hasattr(
+            first, "__len__"
+        ):
+            return
+        try:
+            first = first[0]
+        except (TypeError, LookupError):
+            return
+    raise ValueError(f"too many dimensions '{type(data).__name__}'")
+
+
 def _check_types(data: Any, place: tuple[int, ...] = ()) -> None:
     if isinstance(data, (list, tuple)):
         for i, part in enumerate(data):
@@ -237,6 +252,7 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     if isinstance(data, (dict, set, frozenset)):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     if hasattr(data, "__len__") and not isinstance(data, (list, tuple, str, bytes)):
+        _refuse_endless(data)
         data = [*data]  # pyright: ignore[reportGeneralTypeIssues]  # or it raises, as in torch
     try:
         array = np.array(data)

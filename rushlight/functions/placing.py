@@ -394,7 +394,13 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise TypeError(f"expected 'indices' to be a Tensor; got {type(indices).__name__}")
     if indices._array.dtype.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
-    sizes = (int(shape),) if isinstance(shape, (int, Tensor)) else tuple(map(int, shape))
+    if not isinstance(shape, (int, Tensor, list, tuple)) or (
+        isinstance(shape, Tensor) and (shape._array.ndim > 1 or shape._array.dtype.kind not in "iu")
+    ):
+        kind = type(shape) if not isinstance(shape, Tensor) else "<class 'torch.Tensor'>"
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {kind}")
+    single = isinstance(shape, int) or not np.ndim(shape)
+    sizes = (int(shape),) if single else tuple(map(int, shape))  # type: ignore[arg-type]  # several
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     flat = indices._array

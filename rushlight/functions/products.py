@@ -303,12 +303,29 @@ def trace(input: Tensor) -> Tensor:
 # --- beta * input + alpha * product
 
 
+def _factors_first(name: str, given: tuple[Any, ...], beta: Any, alpha: Any) -> list[Any]:
+    """Old programs' order, in which each factor stands before what it multiplies.
+
+    A function is given (beta, input, alpha, a, b) or without alpha; a method has input first.
+    """
+    numbers = [place for place, x in enumerate(given) if not isinstance(x, Tensor)]
+    if numbers not in ([0], [0, 2], [1], [1, 2]) or len(given) != 3 + len(numbers):
+        if len(given) == 3 and numbers == [0]:
+            raise misfit(name, "input", 1, "Tensor", given[0])
+        raise TypeError(f"{name}() takes 3 positional arguments but {len(given)} were given")
+    factors = [given[place] for place in numbers] + [beta, alpha][len(numbers) :]
+    return [*(x for x in given if isinstance(x, Tensor)), *factors]
+
+
 def _plus(name: str, input: Any, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     if not isinstance(input, Tensor):
         raise misfit(name, "input", 1, "Tensor", input)
     if input.dtype is not product.dtype:
         kinds = f"{scalar_type_name(input.dtype)} and {scalar_type_name(product.dtype)}"
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {kinds}")
+        if name == "addmv":
+            kinds = f"{kinds.replace(' and', ',')}, and {scalar_type_name(product.dtype)}"
+            raise DTypeError(f"addmv input tensors must have the same dtype, but got {kinds}")
+        raise DTypeError(f"self and mat2 must have the same dtype, but got {kinds}")
     have, want = input._array.shape, product._array.shape
     fits = len(have) <= len(want)
     for i in range(1, min(len(have), len(want)) + 1) if have != want else ():
@@ -324,6 +341,11 @@ def _plus(name: str, input: Any, product: Tensor, beta: Any, alpha: Any) -> Tens
         raise fail(ShapeError, f"expand: the product has shape {list(want)}, not {list(have)}")
     if product.dtype.category < FLOAT:  # torch cuts the fractions off
         beta, alpha = _whole(name, "beta", beta), _whole(name, "alpha", alpha)
+    elif product.dtype.category == FLOAT and (
+        isinstance(beta, complex) or isinstance(alpha, complex)
+    ):
+        kind = product.dtype.numpy.name.replace("float64", "double").replace("float32", "float")
+        raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
     if alpha != 1:
         product = e.mul(product, alpha)
     if beta == 0:
@@ -332,7 +354,7 @@ def _plus(name: str, input: Any, product: Tensor, beta: Any, alpha: Any) -> Tens
 
 
 def _whole(name: str, argument: str, value: Any) -> int:
-    if name == "addr" and isinstance(value, float):
+    if isinstance(value, complex) or (name == "addr" and isinstance(value, float)):
         raise RuntimeError(
             f"For integral input tensors, argument {argument} must not be a floating point number."
         )
@@ -344,7 +366,7 @@ def _kind(x: Any) -> Any:
     return getattr(x, "dtype", None)
 
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *late: Any, beta: Any = 1, alpha: Any = 1,
           out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * (mat1 @ mat2).
 
@@ -356,6 +378,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     tensor([[3., 2.],
             [2., 3.]])
     """
+    if late or not isinstance(input, Tensor):
+        given = (input, mat1, mat2, *late)
+        input, mat1, mat2, beta, alpha = _factors_first("addmm", given, beta, alpha)
     if not mat1._array.ndim == mat2._array.ndim == 2:
         label, x = ("mat1", mat1) if mat1._array.ndim != 2 else ("mat2", mat2)
         raise RuntimeError(f"{label} must be a matrix, got {x.ndim}-D tensor")
@@ -369,7 +394,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     )
 
 
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1,
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *late: Any, beta: Any = 1, alpha: Any = 1,
           out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * (mat @ vec).
 
@@ -377,6 +402,9 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
     >>> torch.addmv(torch.ones(2), torch.eye(2), torch.tensor([1.0, 2.0]))
     tensor([2., 3.])
     """
+    if late or not isinstance(input, Tensor):
+        given = (input, mat, vec, *late)
+        input, mat, vec, beta, alpha = _factors_first("addmv", given, beta, alpha)
     if mat._array.ndim != 2 or vec._array.ndim != 1:
         raise RuntimeError(
             f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}"
@@ -391,7 +419,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
     )
 
 
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *late: Any, beta: Any = 1, alpha: Any = 1,
          out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * outer(vec1, vec2).
 
@@ -403,6 +431,9 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     >>> torch.addr(torch.zeros(1, 2), torch.tensor([2.0]), torch.tensor([1.0, 3.0]))
     tensor([[2., 6.]])
     """
+    if late or not isinstance(input, Tensor):
+        given = (input, vec1, vec2, *late)
+        input, vec1, vec2, beta, alpha = _factors_first("addr", given, beta, alpha)
     for label, x in (("vec1", vec1), ("vec2", vec2)):
         if x._array.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {label}, but got {x.ndim}-D")
@@ -410,6 +441,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     input, vec1, vec2 = (x if x.dtype is kind else s.cast(x, kind) for x in (input, vec1, vec2))
     product = outer(vec1, vec2)
     if kind is bool_:  # factors count as true or false
+        beta, alpha = _whole("addr", "beta", beta), _whole("addr", "alpha", alpha)
         product = product if alpha else s.zero(product)
         return _out(cmp.logical_or(product, input) if beta else product, out)
     return _out(named(_plus("addr", input, product, beta, alpha), "AddrBackward0"), out)
@@ -423,7 +455,7 @@ def _batched(batch1: Tensor, batch2: Tensor) -> Tensor:
     return c.matmul(batch1, batch2)
 
 
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *late: Any, beta: Any = 1, alpha: Any = 1,
            out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * (the sum over the batch of batch1 @ batch2).
 
@@ -431,18 +463,30 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     >>> torch.addbmm(torch.zeros(2, 2), torch.ones(3, 2, 1), torch.ones(3, 1, 2))[0]
     tensor([3., 3.])
     """
+    if late or not isinstance(input, Tensor):
+        given = (input, batch1, batch2, *late)
+        input, batch1, batch2, beta, alpha = _factors_first("addbmm", given, beta, alpha)
     product = r.sum(_batched(batch1, batch2), (0,), False)
     return _out(named(_plus("addbmm", input, product, beta, alpha), "AddbmmBackward0"), out)
 
 
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1,
-            out: Any = None) -> Tensor:  # fmt: skip
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *late: Any, beta: Any = 1,
+            alpha: Any = 1, out: Any = None) -> Tensor:  # fmt: skip
     """beta * input + alpha * (batch1 @ batch2), batch by batch.
 
     >>> import rushlight as torch
     >>> torch.baddbmm(torch.zeros(1, 1, 1), torch.ones(1, 1, 3), torch.ones(1, 3, 1))
     tensor([[[3.]]])
     """
+    if late or not isinstance(input, Tensor):
+        given = (input, batch1, batch2, *late)
+        input, batch1, batch2, beta, alpha = _factors_first("baddbmm", given, beta, alpha)
+    if isinstance(batch1, Tensor) and input.dtype is not batch1.dtype:
+        kinds = [c.c_name(x._array) for x in (input, batch1, batch2)]
+        raise DTypeError(
+            "Input dtypes must be the same, got:"
+            f" input {kinds[0]}, batch1: {kinds[1]}, batch2: {kinds[2]}"
+        )
     return _out(
         named(_plus("baddbmm", input, _batched(batch1, batch2), beta, alpha), "BaddbmmBackward0"),
         out,

@@ -176,7 +176,7 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
 
 def formatted(self: Tensor, spec: str) -> str:
     """`f"{x:.3f}"` for 0-d tensors; other shapes take no format."""
-    if self._array.ndim == 0 and type(self) in (Tensor, InferenceTensor):
+    if not self._array.ndim and type(self) in (Tensor, InferenceTensor) and not self.is_meta:
         return self.item().__format__(spec)
     return object.__format__(self, spec)
 
@@ -184,7 +184,8 @@ def formatted(self: Tensor, spec: str) -> str:
 def _address(self: Tensor) -> int:
     if STATE.tracer is not None:
         STATE.tracer.escape(".data_ptr()")
-    return 0 if self.device.type == "meta" else hand_out(self._array).ctypes.data
+    blank = self.device.type == "meta" or not self._array.size
+    return 0 if blank else hand_out(self._array).ctypes.data
 
 
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:

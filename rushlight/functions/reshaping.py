@@ -31,6 +31,7 @@ from . import (
     special_functions,
     structure,
 )
+from .arguments import misfit
 from .diagonals import within_memory
 from .layouts import RANK, keep, lies_channels_last
 
@@ -230,6 +231,14 @@ def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[..., Any]) -> T
 
 
 def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tensor:
+    for label, x in zip(("other",) if len(others) == 1 else ("x", "y"), others):
+        name = ("map_", "map2_")[len(others) - 1]
+        if not isinstance(x, Tensor):
+            raise misfit(name, label, 1 if x is others[0] else 2, "Tensor", x)
+        if x.dtype is not self.dtype:
+            kinds = f"{self.type()} for '{label}' (got {x.type()})"
+            raise TypeError(f"{name}: expected {kinds}")
+        x.expand_as(self)  # which refuses what does not fit
     if self._entry is not None or any(x._entry is not None for x in others):
         name = ("apply_", "map_", "map2_")[len(others)]
         raise RuntimeError(
@@ -238,6 +247,14 @@ def _mapped(self: Tensor, function: Callable[..., Any], *others: Tensor) -> Tens
         )
     columns = [self._array, *(np.broadcast_to(x._array, self._array.shape) for x in others)]
     values = [function(*row) for row in zip(*(x.reshape(-1).tolist() for x in columns))]
+    real, whole = self._array.dtype.kind in "fV", self._array.dtype.kind in "iu"
+    for value in values if real or whole else ():
+        if isinstance(value, (str, bytes, complex)) or value is None:
+            kind = type(value).__name__
+            raise TypeError(
+                f"must be real number, not {kind}" if real
+                else f"'{kind}' object cannot be interpreted as an integer"
+            )  # fmt: skip
     self._array[...] = np.array(values, dtype=self._array.dtype).reshape(self._array.shape)
     mark_written(self._array)
     return self

@@ -21,7 +21,8 @@ __all__ = ["StorageBase", "TypedStorage", "UntypedStorage", "from_file", "is_sto
 class _Memory:
     """What storages say of the memory under them, which is the CPU's."""
 
-    device = property(lambda self: dtypes.CPU)
+    device = property(lambda self: dtypes.device("meta") if self._blank else dtypes.CPU)
+    _blank: Any = False  # a meta tensor's: so many bytes, and nothing in them
     is_cuda = is_hpu = is_sparse = is_sparse_csr = False
     filename = None
     _dtype: Any
@@ -87,7 +88,7 @@ class UntypedStorage(StorageBase):
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
-        return self._bytes.ctypes.data if self._bytes.size else 0
+        return self._bytes.ctypes.data if self._bytes.size and not self._blank else 0
 
     def nbytes(self) -> int:
         """How many bytes there are."""
@@ -250,6 +251,10 @@ class TypedStorage(_Memory):
         return self.dtype
 
     @property
+    def _blank(self) -> bool:  # type: ignore[override]  # one flag for both
+        return self._untyped_storage._blank
+
+    @property
     def _values(self) -> np.ndarray:
         return self._untyped_storage._bytes.view(self.dtype.numpy)
 
@@ -323,8 +328,8 @@ class TypedStorage(_Memory):
         return self._untyped_storage.is_shared()
 
     def __repr__(self) -> str:
-        lines = "".join(f" {value}\n" for value in self.tolist())
-        kind = f"dtype={self.dtype!r}, device=cpu"
+        lines = "...\n" if self._blank else "".join(f" {value}\n" for value in self.tolist())
+        kind = f"dtype={self.dtype!r}, device={self.device}"
         return f"{lines}[torch.storage.TypedStorage({kind}) of size {self.size()}]"
 
 
@@ -371,6 +376,8 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
     >>> torch.arange(4)[2:].untyped_storage().nbytes()
     32
     """
+    if self.device.type == "meta":
+        return _blank_of(self._array)
     array = hand_out(self._array)
     found = memory_of(array)
     if found is not None:
@@ -381,6 +388,18 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
     except (TypeError, ValueError, BufferError):
         flat = np.ascontiguousarray(array).reshape(-1)
         return _over(flat.view(np.uint8))
+
+
+def _blank_of(meta: Any) -> UntypedStorage:
+    """The bytes that a meta tensor would have, and the tensor it is a view of."""
+    while meta.base is not None:
+        meta = meta.base
+    form = meta.form
+    count = 1 + sum((n - 1) * step // form.itemsize for n, step in zip(form.shape, form.strides))
+    run = np.lib.stride_tricks.as_strided(form, (count if form.size else 0,), (form.itemsize,))
+    storage = _over(run.view(np.uint8))
+    storage._blank = True
+    return storage
 
 
 def storage(self: Tensor) -> TypedStorage:

@@ -383,6 +383,37 @@ def grid_sampler(
     return grids.grid_sample(input, grid, mode, padding, align_corners)
 
 
+def grid_sampler_2d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` of pictures.
+
+    Shapes: (N, C, height, width) and (N, *out, 2) give (N, C, *out).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html
+
+    >>> import rushlight as torch
+    >>> torch.grid_sampler_2d(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 1, 2), 0, 0, False).item()
+    1.0
+    """
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+def grid_sampler_3d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` of volumes.
+
+    Shapes: (N, C, depth, height, width) and (N, *out, 3) give (N, C, *out).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html
+
+    >>> import rushlight as torch
+    >>> volume, place = torch.ones(1, 1, 2, 2, 2), torch.zeros(1, 1, 1, 1, 3)
+    >>> torch.grid_sampler_3d(volume, place, 0, 0, False).item()
+    1.0
+    """
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
 def affine_grid_generator(theta: Tensor, size: Any, align_corners: bool) -> Tensor:
     """`nn.functional.affine_grid`.
 
@@ -422,6 +453,7 @@ __all__ = [
     "affine_grid_generator", "alpha_dropout", "alpha_dropout_", "binary_cross_entropy_with_logits",
     "convolution", "cosine_embedding_loss", "ctc_loss", "dropout", "dropout_", "embedding_renorm_",
     "feature_alpha_dropout", "feature_alpha_dropout_", "feature_dropout", "feature_dropout_",
-    "frobenius_norm", "grid_sampler", "hinge_embedding_loss", "kl_div", "margin_ranking_loss",
+    "frobenius_norm", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
+    "hinge_embedding_loss", "kl_div", "margin_ranking_loss",
     "norm_except_dim", "nuclear_norm", "poisson_nll_loss", "triplet_margin_loss",
 ]  # fmt: skip
