@@ -247,10 +247,8 @@ class Bound:
             i for i in tensors
             if self._sources[i].kind in ("argument", "item") or type(self._sources[i].owner) is int
         }  # fmt: skip
-        return [
-            (i, j) for i in written for j in tensors
-            if i != j and (i in arguments or j in arguments)
-        ]  # fmt: skip
+        few = sorted(arguments)
+        return [(i, j) for i in written for j in (tensors if i in arguments else few) if i != j]
 
     def matches(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> bool:
         """Whether everything that the program takes for granted is so."""
@@ -374,8 +372,9 @@ class Bound:
         for place in self.program.wrote:
             mark_written(arrays[place])
         targets = [arrays[place] for place, _ in writes]
-        for index, y in enumerate(outputs):
-            inner = y.base is not None or any(y is x for x in arrays)
+        given = set(map(id, arrays)) if targets else ()
+        for index, y in enumerate(outputs if targets else ()):
+            inner = y.base is not None or id(y) in given
             if inner and any(np.may_share_memory(y, x) for x in targets):
                 outputs[index] = y.copy()
         for place, index in writes:
