@@ -39,7 +39,7 @@ def test_results_of_compiled_steps_print_as_eager_ones(backend: str) -> None:
         z = x @ weight
         loss = F.cross_entropy(z, y) + z.max(1).values.sum()
         loss.backward()
-        return [z, z.max(1).values, loss, F.cross_entropy(z.detach() * weight.sum(), y)]
+        return [z, z.max(1).values, loss, F.cross_entropy(z.detach(), y)]
 
     compiled = torch.compile(step, backend=backend)
     batch = torch.randn(8, 4), torch.randint(0, 3, (8,))
