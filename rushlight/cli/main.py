@@ -61,8 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_logging()
     if arguments[:1] in (["run"], ["launch"]):
         return importlib.import_module(f".{arguments[0]}", __package__).main(arguments[1:])
-    options = _parser(arguments[:1]).parse_args(arguments)
+    options, unknown = _parser(arguments[:1]).parse_known_args(arguments)
     command = f"rushlight {options.command}"
+    if unknown:  # `parse_args` would send the reader to the help of all commands
+        complain(command, f"unrecognized arguments: {' '.join(unknown)} (see {command} --help)")
+        return 2
     try:
         module = importlib.import_module(f".{options.command}", __package__)
         return module.main(options)

@@ -118,6 +118,11 @@ def _settings(options: argparse.Namespace) -> presets.Settings:
     if given["dropout"] and given["model"] in models.UNDROPPED:
         raise Complaint(f"--dropout: {given['model']} has no layer to drop out from", code=2)
     pictures.check_name(given["data"])
+    if given["image_size"] and given["data"] in pictures.NAMED:
+        raise Complaint(
+            f"--image-size is for folders; --resize {given['image_size']} changes {given['data']}",
+            code=2,
+        )
     return presets.choose(given)
 
 

@@ -41,6 +41,8 @@ class Terminal(io.StringIO):
         ("train --data zzz", "neither a data set nor a folder; known are digits, mnist"),
         ("train mlp --model lenet", "two networks: mlp and --model lenet"),
         ("train linear --dropout 0.5", "--dropout: linear has no layer to drop out from"),
+        ("train --image-size 32", "--image-size is for folders; --resize 32 changes digits"),
+        ("train --fast", "unrecognized arguments: --fast (see rushlight train --help)"),
         ("evaluate", "the following arguments are required: RUN"),
         ("evaluate nowhere", "there is no run 'nowhere'"),
         ("run", "rushlight run: error: name a script to run"),
