@@ -10,7 +10,8 @@ from ..core.overrides import OPS
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from ..ops.contract import matmul
-from ..ops.placing import index_select
+from ..ops.placing import index_select, spread_rows
+from ..ops.reduce import sum as sum_of
 from .batched import RULES, SILENT, Operand, aligned, sample_ndim, whole
 from .batching_shapes import rule
 
@@ -72,9 +73,22 @@ def _leading(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
 def _pair_norms(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
     """Of the differences of all pairs of each sample's rows."""
     ((x, _),) = operands
+    return OPS["linalg_vector_norm"](_gaps(x), *params, (2,), False)
+
+
+def _gaps(x: Tensor) -> Tensor:
     first, second = triu_indices(x._array.shape[1], 1)
-    gap = index_select(x, 1, first) - index_select(x, 1, second)
-    return OPS["linalg_vector_norm"](gap, *params, (2,), False)
+    return index_select(x, 1, first) - index_select(x, 1, second)
+
+
+@rule("pull_pairs", "pair_dots")
+def _of_pairs(prim: Any, size: int, operands: list[Operand], params: Any) -> Any:
+    a, b = (whole(one, size) for one in operands)
+    if prim.name == "pair_dots":
+        return sum_of(_gaps(a) * _gaps(b), (2,), False)
+    back, shape = s.unsqueeze(a, 2) * _gaps(b), b._array.shape
+    first, second = triu_indices(shape[1], 1)
+    return spread_rows(back, shape, 1, first) - spread_rows(back, shape, 1, second)
 
 
 # --- ops on (images, channels, ...): the batch joins the images

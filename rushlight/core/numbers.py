@@ -78,6 +78,30 @@ def _lower(rows: int, columns: int, diagonal: int) -> np.ndarray:
     return found
 
 
+MATRICES = 1 << 18  # elements of a matrix up to which the bits of a triangle are kept
+_BYTES = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+
+
+@lru_cache(4)
+def _bits(rows: int, columns: int, diagonal: int, below: bool, size: int) -> np.ndarray:
+    """All bits of a number, or none of them."""
+    mask = np.tri(rows, columns, diagonal, bool)
+    found = np.negative(mask if below else ~mask, dtype=_BYTES[size])
+    found.flags.writeable = False
+    return found
+
+
+def triangle(x: np.ndarray, diagonal: int, below: bool) -> np.ndarray:
+    """Matrices with zeros behind a diagonal, or up to it."""
+    rows, columns = x.shape[-2:]
+    count = rows * columns
+    if KEPT < count <= MATRICES and x.dtype.kind in "fiu" and x.itemsize in _BYTES:
+        whole = x.view(_BYTES[x.itemsize])
+        return (whole & _bits(rows, columns, diagonal, below, x.itemsize)).view(x.dtype)
+    kept, zero = lower(rows, columns, diagonal), np.zeros((), x.dtype)
+    return np.where(kept, x, zero) if below else np.where(kept, zero, x)
+
+
 def refused(kind: np.dtype) -> RuntimeError:
     """torch's error for a number outside a data type."""
     name = _C_NAMES.get(kind.name, f"{kind.name}_t")

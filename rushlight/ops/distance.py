@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import heavy
 from ..core.dtypes import COMPLEX_CODES
-from ..core.families import general
+from ..core.families import general, multilinear
 from .contract import matmul
 from .elementwise import abs as absolute
 from .elementwise import pow as power
@@ -56,7 +56,7 @@ def _vector_norm_vjp(g: Any, y: Any, x: Any, order: float, dims: Dims, keep: boo
     zero = y == 0
     safe = where(zero, 1.0, y)
     if order == 2:
-        return where(zero, 0.0, g / safe) * x
+        return g * where(zero, 0.0, x / safe)
     if order < 2:
         zero = zero | (x == 0)
     scale = where(zero, 0.0, g * power(safe, 1.0 - order))
@@ -162,7 +162,50 @@ def _pair_norms(x: np.ndarray, order: float) -> np.ndarray:
     return y
 
 
+def _beside(weights: np.ndarray, rows: int) -> np.ndarray:
+    """A number for each pair in both its places of a square."""
+    first, second = _pairs(rows)
+    square = np.zeros((rows, rows), weights.dtype)
+    square.reshape(-1)[first * rows + second] = weights
+    return square + square.T
+
+
+def _pull_pairs(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+    rows, columns = x.shape
+    square, x = _beside(weights, rows), np.ascontiguousarray(x)
+    native = rows * rows * columns >= _PAYS and x.dtype.char in "fd"
+    if native and x.dtype == square.dtype and (found := NATIVE.found) is not None:
+        y = np.empty_like(x)
+        arrays = [one.ctypes.data for one in (x, square, y)]
+        found.get(f"pulls_{x.dtype.char}")(*arrays, rows, rows, columns, 0)
+        return y
+    if rows * rows * columns <= _AT_ONCE:
+        return (square[:, None] @ (x[:, None] - x)).reshape(x.shape)
+    return np.stack([line @ (row - x) for line, row in zip(square, x)])
+
+
+def _pair_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    first, second = _pairs(len(a))
+    gaps = [x.take(first, 0) - x.take(second, 0) for x in (a, b)]
+    return np.add.reduce(gaps[0] * gaps[1], 1)
+
+
+pull_pairs = multilinear(
+    "pull_pairs", eval=_pull_pairs,
+    adjoints=[lambda g, weights, x: pair_dots(g, x), lambda g, weights, x: pull_pairs(weights, g)],
+    doc="For each row the sum of its differences from the others, weighted by pairs.",
+)  # fmt: skip
+pair_dots = multilinear(
+    "pair_dots", eval=_pair_dots,
+    adjoints=[lambda g, a, b: pull_pairs(g, b), lambda g, a, b: pull_pairs(g, a)],
+    doc="For each pair of rows the product of their differences in a and in b.",
+)  # fmt: skip
+
+
 def _pair_norms_vjp(g: Any, y: Any, x: Any, order: float) -> Any:
+    if order == 2:
+        zero = y == 0
+        return pull_pairs(where(zero, 0.0, g / where(zero, 1.0, y)), x)
     first, second = _pairs(x.shape[0])
     gap = index_select(x, 0, first) - index_select(x, 0, second)
     back = _vector_norm_vjp(g, y, gap, order, (1,), False)

@@ -15,7 +15,7 @@ from ..core.errors import ShapeError, fail, say_what_is_discarded
 from ..core.families import general, linear, plain, view
 from ..core.inplace import Late
 from ..core.memory import LARGE, dense_like, lined
-from ..core.numbers import cast_of, lower, wide
+from ..core.numbers import cast_of, triangle, wide
 from ..core.state import WATCHED
 from ..core.tape import PARAMS, PARENTS, shape_of
 from ..core.tensor import Tensor, wrap
@@ -487,11 +487,11 @@ rot90 = linear("rot90", eval=lambda x, k, dims: np.rot90(x, k, dims).copy(order=
 
 
 def _tril(x: np.ndarray, k: int) -> np.ndarray:
-    return row_major(np.where(lower(x.shape[-2], x.shape[-1], k), x, np.zeros((), x.dtype)))
+    return row_major(triangle(x, k, True))
 
 
 def _triu(x: np.ndarray, k: int) -> np.ndarray:
-    return row_major(np.where(lower(x.shape[-2], x.shape[-1], k - 1), np.zeros((), x.dtype), x))
+    return row_major(triangle(x, k - 1, False))
 
 
 tril = linear("tril", eval=_tril, adjoint=lambda g, x, k: tril(g, k),

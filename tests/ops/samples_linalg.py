@@ -91,6 +91,8 @@ SAMPLES = {
         Sample((u(4, 3, low=0.1) * np.arange(1.0, 5.0)[:, None],), (order,))
         for order in (1.0, 1.5, 2.0, 3.0, float("inf"))
     ] + [Sample((u(4, 3),), (0.0,), smooth=False)],
+    "pull_pairs": [Sample((u(6), u(4, 3, seed=1)))],
+    "pair_dots": [Sample((u(4, 3), u(4, 3, seed=1)))],
     "fft_c2c": [Sample((turning(3, 4),), ((1,), True, 1.0), smooth=False),
                 Sample((turning(3, 4),), ((0, 1), False, 0.5), smooth=False)],
     "fft_r2c": [Sample((u(3, 4),), ((0, 1), 1.0), smooth=False)],

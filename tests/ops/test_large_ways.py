@@ -63,3 +63,15 @@ def test_trapezoids_with_even_steps() -> None:
         assert rl.allclose(gradients[0], gradients[1])
     whole = rl.trapezoid(rl.tensor([[1, 5, 10], [0, 0, 3]]))
     assert (whole.dtype, whole.tolist()) == (rl.float32, [10.5, 1.5])
+
+
+@pytest.mark.parametrize("kind", ["f", "d", "i4", "i8", "u1", "e", "D"])
+def test_triangles_of_large_matrices(kind: str) -> None:
+    x = np.random.default_rng(5).standard_normal((2, 70, 90)).astype(kind)
+    if kind in "fdeD":
+        x[:, ::7, ::5] = np.nan
+    for given in (x, np.swapaxes(x, 1, 2)):
+        for diagonal in (-69, -3, 0, 2, 88):
+            tensor = rl.from_numpy(given)
+            assert tensor.tril(diagonal).numpy().tobytes() == np.tril(given, diagonal).tobytes()
+            assert tensor.triu(diagonal).numpy().tobytes() == np.triu(given, diagonal).tobytes()

@@ -5,6 +5,8 @@ squares as BLAS adds few of them or as NumPy does, the sum of absolute values as
 the largest of these. Arguments are the addresses of a, of b turned (its columns are rows) and of
 the result, then the numbers of rows of a and of b, of columns, and 1 if j begins behind i (else 0).
 
+`pulls` gives for each row of a the sum of its differences from all rows, weighted by a square b.
+
 Each is there for float32 and float64 with the letter of the type at its end. Results are those of
 NumPy to the last bit, for as many columns as `ops/distance.py` asks them for.
 """
@@ -94,6 +96,24 @@ class _Norms:
         return self.loop(at, mask, whole, total, f.add)
 
 
+def _pulls(f: Function, of: Type, lanes: int) -> None:
+    x, square, out, rows, _, columns, _ = f.arguments
+    wide = of.wide(lanes)
+    with f.loop(0, rows, 1) as loop:
+        first = f.mul(loop.index, columns)
+        weights = f.at(square, f.mul(loop.index, rows), of)
+
+        def step(index: Value, mask: Value | None, _: Any) -> None:
+            here = f.load(wide, x, f.add(first, index), mask)
+            with f.loop(0, rows, 1, [f.constant(0.0, wide)]) as inner:
+                there = f.load(wide, x, f.add(f.mul(inner.index, columns), index), mask)
+                weight = f.splat(f.load(of, weights, inner.index), lanes)
+                inner.next(f.add(inner.carried[0], f.mul(weight, f.sub(here, there))))
+            f.store(inner.results[0], out, f.add(first, index), mask)
+
+        f.vectors(0, columns, lanes, step)
+
+
 class Distances:
     """The functions by name; each takes three addresses and four counts."""
 
@@ -107,6 +127,9 @@ class Distances:
             for letter, of in (("f", F32), ("d", F64)):
                 made.append(f"{way}_{letter}")
                 _Norms(module.function(made[-1], names), of, target.lanes(of.name), way)
+        for letter, of in (("f", F32), ("d", F64)):
+            made.append(f"pulls_{letter}")
+            _pulls(module.function(made[-1], names), of, target.lanes(of.name))
         self._code = code = llvm.compile(module.text())
         kind = ctypes.CFUNCTYPE(None, *(ctypes.c_void_p,) * 3, *(ctypes.c_int64,) * 4)
         self._functions = {name: kind(code.address(name)) for name in made}

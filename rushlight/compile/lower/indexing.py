@@ -280,9 +280,20 @@ def _index_select(s: Any, x: Any, dim: int, index: Any) -> Any:
 
 def _pair_norms(s: Any, x: Any, order: float) -> Any:
     """Of the differences of all pairs of rows."""
+    return norm(s, _gaps(s, x), order, (1,), False)
+
+
+def _gaps(s: Any, x: Any) -> Any:
     first, second = np.triu_indices(x.shape[0], 1)
-    gap = s.sub(_index_select(s, x, 0, first), _index_select(s, x, 0, second))
-    return norm(s, gap, order, (1,), False)
+    return s.sub(_index_select(s, x, 0, first), _index_select(s, x, 0, second))
+
+
+def _pull_pairs(s: Any, weights: Any, x: Any) -> Any:
+    back = s.mul(s.reshape(weights, (weights.size, 1)), _gaps(s, x))
+    first, second = (
+        _spread_rows(s, back, x.shape, 0, one) for one in np.triu_indices(x.shape[0], 1)
+    )
+    return first - second
 
 
 def _spread_rows(s: Any, g: Any, shape: Any, dim: int, index: Any) -> Any:
@@ -406,7 +417,8 @@ TABLE: dict[str, Any] = {
     "index": _index, "add_at": _add_at, "index_put": _index_put, "gather": _gather,
     "spread_along": _spread_along, "scatter_add": _scatter_add, "scatter_value": _scatter_value,
     "scatter": _scatter, "index_select": _index_select, "spread_rows": _spread_rows,
-    "pdist": _pair_norms,
+    "pdist": _pair_norms, "pull_pairs": _pull_pairs,
+    "pair_dots": lambda s, a, b: s.sum(s.mul(_gaps(s, a), _gaps(s, b)), 1),
     "index_add": _index_add, "index_fill": _index_fill,
     "index_fill_tensor": lambda s, x, value, dim, index: _index_fill(s, x, dim, index, value),
     "index_copy": _index_copy, "take": _take, "put": _put,
