@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.dtypes import COMPLEX_CODES, parts
 from ..core.families import general, linear
+from ..core.heavy import fitted
 from ..core.numbers import anywhere, number
 from ..core.operands import refuse_bools
 from .distance import vector_norm
@@ -59,7 +60,15 @@ def _variance_of_few(
 
 def _variance_vjp(g: Any, y: Any, x: Any, dims: Dims, correction: float, keep: bool) -> Any:
     freedom = count(x.shape, dims) - correction  # below zero too, as torch has it
-    return spread(g, x, dims) * (2 / freedom if freedom else inf) * (x - mean_of(x, dims, True))
+    g = _times(spread(g, x, dims), 2 / freedom if freedom else inf)
+    return g * (x - mean_of(x, dims, True))
+
+
+def _times(g: Any, factor: float) -> Any:
+    """g times a number, rounded where g has 16 bits: those times a number NumPy widens."""
+    if type(g) is not np.ndarray or not half(g):
+        return g * factor
+    return fitted(widened(g) * np.float32(factor), g.dtype)
 
 
 variance = general(

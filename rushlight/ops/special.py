@@ -15,7 +15,7 @@ from ..core.tape import INPUTS
 from .elementwise import sgn, where
 from .placing import kind_of
 from .structure import cast
-from .transcendental import conj, cos, exp, exp2, log, log1p, sin
+from .transcendental import conj, cos, exp, exp2, log, log1p, sin, stepwise
 from .transcendental import sqrt as sqrt_of
 
 
@@ -28,9 +28,15 @@ def _kernel(name: str) -> str:
 
 
 def _smooth(name: str, eval: Any, partial: Any, reads: str, doc: str, node: str = "",
-            refuses: Any = ()) -> Any:  # fmt: skip
+            refuses: Any = (), steps: Any = None) -> Any:  # fmt: skip
     return elementwise(name, eval=eval, dtype="float", partials=[partial], reads=reads, doc=doc,
-                       real=_kernel(name), refuses=dict(refuses), node=node or None)  # fmt: skip
+                       real=_kernel(name), refuses=dict(refuses), node=node or None,
+                       pull=steps and stepwise(partial, reads, steps))  # fmt: skip
+
+
+def _bell(factor: float, sign: int) -> Any:
+    """factor e^(sign v^2) times a gradient, each op of which rounds."""
+    return lambda r, g, v: r(factor * r(np.exp(sign * r(v * v)))) * g
 
 
 def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str) -> Any:
@@ -41,9 +47,11 @@ def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str
 _GAUSS = 2 / sqrt(pi)
 
 erf = _smooth("erf", heavy("erf", kernels.erf), lambda y, x: _GAUSS * exp(-(x * x)),
-              "x", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")  # fmt: skip
+              "x", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.",
+              steps=_bell(_GAUSS, -1))  # fmt: skip
 erfc = _smooth("erfc", heavy("erfc", kernels.erfc),
-               lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).")  # fmt: skip
+               lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).",
+               steps=_bell(-_GAUSS, -1))  # fmt: skip
 
 
 def _quick_erfinv(x: Any) -> Any:
@@ -73,7 +81,7 @@ def _erfinv(x: np.ndarray) -> np.ndarray:
 
 
 erfinv = _smooth("erfinv", _erfinv, lambda y, x: 0.5 * sqrt(pi) * exp(y * y), "y",
-                 "The inverse of erf.")  # fmt: skip
+                 "The inverse of erf.", steps=_bell(0.5 * sqrt(pi), 1))  # fmt: skip
 lgamma = _smooth("lgamma", kernels.lgamma, lambda y, x: digamma(x), "x", "log |Gamma(x)|.")
 digamma = _smooth("digamma", kernels.digamma, lambda y, x: polygamma(x, 1), "x",
                   "The derivative of log Gamma(x).")  # fmt: skip

@@ -12,7 +12,7 @@ from ..core.dtypes import COMPLEX_CODES
 from ..core.families import elementwise
 from ..core.heavy import fitted, heavy
 from ..core.primitive import bake_elementwise
-from ..core.tape import OUTPUT
+from ..core.tape import INPUTS, OUTPUT
 from .fused.kernels import half, widened
 from .fused.rounds import PIECE, rectified
 
@@ -76,9 +76,37 @@ def heavy_pull(name: str, partial: Any) -> Any:
     return pull
 
 
+def stepwise(partial: Any, reads: str, steps: Any) -> Any:
+    """The pull of one operand; of 16 bits by `steps(r, g, v)`, in float32, v what is read.
+
+    They are torch's, each of which r rounds; the last is rounded here.
+    """
+    derived = bake_elementwise([partial], reads)
+
+    def pull(g: Any, entry: Any) -> Any:
+        v = entry[INPUTS][0] if reads == "x" else entry[OUTPUT]
+        if type(g) is not np.ndarray or type(v) is not np.ndarray or not half(g):
+            return derived(g, entry)
+        kind = g.dtype
+        r = lambda a: fitted(fitted(a, kind), _SINGLE)
+        return (fitted(steps(r, widened(g), widened(v)), kind),)
+
+    return pull
+
+
+def _by_root(over: Any) -> Any:
+    """A gradient times the inverse root of `over(r, x)`."""
+    return lambda r, g, x: g * r(1 / np.sqrt(r(over(r, x))))
+
+
 def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, doc: str = "",
-           node: str | None = None, pull: Any = None, real: str = "") -> Any:  # fmt: skip
-    """An elementwise function of one real (or complex) variable; integers become floats."""
+           node: str | None = None, pull: Any = None, real: str = "",
+           steps: Any = None) -> Any:  # fmt: skip
+    """An elementwise function of one real (or complex) variable; integers become floats.
+
+    `steps` are those of its gradient in 16 bits (`stepwise`).
+    """
+    pull = stepwise(partial, reads, steps) if steps else pull
     return elementwise(
         name, eval=eval, dtype="float", partials=[partial], reads=reads,
         lower=lower or (lambda s, x: getattr(s, name)(x)), doc=doc, node=node, pull=pull,
@@ -87,27 +115,37 @@ def smooth(name: str, eval: Any, partial: Any, reads: str, lower: Any = None, do
 
 
 exp = smooth("exp", rounded(np.exp, "exp"), lambda y, x: y, "y", doc="e^x.  dy/dx = y.")
-exp2 = smooth("exp2", rounded(np.exp2), lambda y, x: y * log_of(2), "y", doc="2^x.")
+exp2 = smooth(
+    "exp2", rounded(np.exp2), lambda y, x: y * log_of(2), "y", doc="2^x.",
+    steps=lambda r, g, y: r(g * y) * log_of(2),
+)  # fmt: skip
 expm1 = smooth("expm1", rounded(np.expm1), lambda y, x: y + 1, "y", doc="e^x - 1, exact near 0.")
 log = smooth(
     "log",
     rounded(np.log, "log"),
     lambda y, x: 1 / x,
     "x",
+    steps=lambda r, g, x: g / x,
     doc="The natural logarithm.  dy/dx = 1/x.",
 )
 log2 = smooth(
-    "log2", rounded(np.log2), lambda y, x: 1 / (x * log_of(2)), "x", doc="Logarithm to base 2."
-)
+    "log2", rounded(np.log2), lambda y, x: 1 / (x * log_of(2)), "x", doc="Logarithm to base 2.",
+    steps=lambda r, g, x: g / r(x * log_of(2)),
+)  # fmt: skip
 log10 = smooth(
-    "log10", rounded(np.log10), lambda y, x: 1 / (x * log_of(10)), "x", doc="Logarithm to base 10."
-)
+    "log10", rounded(np.log10), lambda y, x: 1 / (x * log_of(10)), "x",
+    doc="Logarithm to base 10.",
+    steps=lambda r, g, x: g / r(x * log_of(10)),
+)  # fmt: skip
 log1p = smooth("log1p", np.log1p, lambda y, x: 1 / (x + 1), "x", doc="log(1 + x), exact near 0.",
-               node="Log1PBackward0")  # fmt: skip
+               node="Log1PBackward0",
+               steps=lambda r, g, x: g / r(x + 1),
+)  # fmt: skip
 sqrt = smooth("sqrt", np.sqrt, lambda y, x: 0.5 / y, "y", doc="The square root.  dy/dx = 1/(2y).")
 rsqrt = smooth(
     "rsqrt", heavy("rsqrt", in_float32(lambda x: np.reciprocal(np.sqrt(x))), light=True, once=True),
     lambda y, x: -0.5 * y * y * y, "y",
+    steps=lambda r, g, y: r(-0.5 * g) * r(r(y * y) * y),
     doc="1 / sqrt(x).",
 )  # fmt: skip
 sin = smooth(
@@ -117,15 +155,19 @@ cos = smooth(
     "cos", rounded(np.cos), lambda y, x: -sin(x), "x", doc="The cosine of radians.  dy/dx = -sin x."
 )
 tan = smooth("tan", rounded(np.tan), lambda y, x: 1 + y * y, "y", doc="The tangent of radians.")
+_under_circle = _by_root(lambda r, x: 1 - r(x * x))
 asin = smooth(
-    "asin", rounded(np.arcsin), lambda y, x: 1 / sqrt(1 - x * x), "x", doc="The inverse sine."
-)
+    "asin", rounded(np.arcsin), lambda y, x: 1 / sqrt(1 - x * x), "x", doc="The inverse sine.",
+    steps=_under_circle,
+)  # fmt: skip
 acos = smooth(
-    "acos", rounded(np.arccos), lambda y, x: -1 / sqrt(1 - x * x), "x", doc="The inverse cosine."
-)
+    "acos", rounded(np.arccos), lambda y, x: -1 / sqrt(1 - x * x), "x", doc="The inverse cosine.",
+    steps=lambda r, g, x: -_under_circle(r, g, x),
+)  # fmt: skip
 atan = smooth(
-    "atan", rounded(np.arctan), lambda y, x: 1 / (x * x + 1), "x", doc="The inverse tangent."
-)
+    "atan", rounded(np.arctan), lambda y, x: 1 / (x * x + 1), "x", doc="The inverse tangent.",
+    steps=lambda r, g, x: g / r(r(x * x) + 1),
+)  # fmt: skip
 sinh = smooth("sinh", rounded(np.sinh), lambda y, x: cosh(x), "x", doc="The hyperbolic sine.")
 cosh = smooth("cosh", rounded(np.cosh), lambda y, x: sinh(x), "x", doc="The hyperbolic cosine.")
 tanh = smooth(
@@ -137,14 +179,17 @@ tanh = smooth(
     doc="The hyperbolic tangent.  dy/dx = 1 - y^2.",
 )
 asinh = smooth(
-    "asinh", rounded(np.arcsinh), lambda y, x: 1 / sqrt(x * x + 1), "x", doc="Inverse of sinh."
-)
+    "asinh", rounded(np.arcsinh), lambda y, x: 1 / sqrt(x * x + 1), "x", doc="Inverse of sinh.",
+    steps=_by_root(lambda r, x: r(x * x) + 1),
+)  # fmt: skip
 acosh = smooth(
-    "acosh", rounded(np.arccosh), lambda y, x: 1 / sqrt(x * x - 1), "x", doc="Inverse of cosh."
-)
+    "acosh", rounded(np.arccosh), lambda y, x: 1 / sqrt(x * x - 1), "x", doc="Inverse of cosh.",
+    steps=_by_root(lambda r, x: r(x * x) - 1),
+)  # fmt: skip
 atanh = smooth(
-    "atanh", rounded(np.arctanh), lambda y, x: 1 / (1 - x * x), "x", doc="Inverse of tanh."
-)
+    "atanh", rounded(np.arctanh), lambda y, x: 1 / (1 - x * x), "x", doc="Inverse of tanh.",
+    steps=lambda r, g, x: g / r(1 - r(x * x)),
+)  # fmt: skip
 
 
 def _sigmoid(x: Any) -> Any:

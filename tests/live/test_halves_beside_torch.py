@@ -84,3 +84,32 @@ def test_gradients_of_one_kernel(name, kind):
             getattr(t, name)(x).backward(g)
         found.append(x.grad.float().numpy())
     assert (found[0] == found[1]).mean() > 0.99
+
+
+GRADIENTS = {
+    name: partial(lambda t, x, name: getattr(t, name)(x), name=name)
+    for name in """exp2 log log2 log10 log1p rsqrt asin acos acosh asinh atan atanh erf erfc erfinv
+        tan expm1""".split()
+} | {
+    "logsigmoid": lambda t, x: t.nn.functional.logsigmoid(x - 0.5),
+    "leaky_relu": lambda t, x: t.nn.functional.leaky_relu(x - 0.5, 0.3),
+    "var": lambda t, x: t.var(x, 1), "std": lambda t, x: t.std(x, 1),
+    "norm": lambda t, x: t.linalg.vector_norm(x, dim=1),
+    "binary_cross_entropy": lambda t, x: t.nn.functional.binary_cross_entropy(
+        x, (x.detach() * 0.9), reduction="none"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_of_several_ops(name, kind):
+    found = []
+    for t in (rushlight, torch):
+        t.manual_seed(2)
+        x = t.rand(40, 50) * 0.9 + 0.05 + (name == "acosh")
+        x = x.to(getattr(t, kind)).requires_grad_()
+        y = GRADIENTS[name](t, x)
+        y.backward(t.randn(*y.shape).to(y.dtype))
+        found.append(x.grad.float().numpy())
+    least = 0.7 if (name, kind) == ("rsqrt", "float16") else 0.98  # its cube is rounded once there
+    assert (found[0] == found[1]).mean() > least

@@ -183,3 +183,36 @@ def test_norms_keep_their_statistics_in_16_bits(kind: torch.dtype) -> None:
     wanted = scale * (inward - inward.mean(dims, keepdim=True)
                       - normal * (inward * normal).mean(dims, keepdim=True))  # fmt: skip
     assert (found == wanted.to(kind)).float().mean() > 0.99
+
+
+def deviation(g: Tensor, x: Tensor, r: Round) -> Tensor:
+    share = r(g / r(2 * r(x.std(1))))[:, None]
+    return r(share * (2 / (x.shape[1] - 1))) * r(x - r(x.mean(1, keepdim=True)))
+
+
+GRADIENTS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[..., Tensor]]] = {
+    "log1p": (torch.log1p, lambda g, x, r: g / r(x + 1)),
+    "log2": (torch.log2, lambda g, x, r: g / r(x * 0.6931471805599453)),
+    "atan": (torch.atan, lambda g, x, r: g / r(r(x * x) + 1)),
+    "asinh": (torch.asinh, lambda g, x, r: g * r(r(r(x * x) + 1).rsqrt())),
+    "erf": (torch.erf, lambda g, x, r: g * r(1.1283791670955126 * r(r(-r(x * x)).exp()))),
+    "std": (lambda x: x.std(1), deviation),
+    "norm": (lambda x: x.norm(dim=1),
+             lambda g, x, r: g[:, None] * r(x / r(x.norm(dim=1, keepdim=True)))),
+    "leaky_relu": (lambda x: F.leaky_relu(x - 1, 0.3),
+                   lambda g, x, r: g * torch.where(r(x - 1) > 0, 1.0, 0.3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HALVES, ids=str)
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_round_after_each_op(name: str, kind: torch.dtype) -> None:
+    torch.manual_seed(2)
+    call, formula = GRADIENTS[name]
+    x = (torch.rand(30, 20) * 2 + 0.1).to(kind).requires_grad_()
+    y = call(x)
+    g = torch.randn(*y.shape).to(kind)
+    y.backward(g)
+    wanted = formula(g.float(), x.detach().float(), rounder(kind)).to(kind)
+    assert x.grad.dtype == kind
+    assert (x.grad == wanted).float().mean() > 0.99

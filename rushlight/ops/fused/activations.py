@@ -14,7 +14,7 @@ from ...core.numbers import number
 from ..elementwise import clamp, where
 from ..transcendental import PRINTED, exp, sigmoid, tanh
 from . import smooth_kernels as kernels
-from .kernels import need_float, raw, widened
+from .kernels import half, need_float, raw, widened
 from .rounds import in_rounds
 
 _SINGLE, _DOUBLE = np.dtype("f"), np.dtype("d")  # a letter NumPy looks up at each call
@@ -83,9 +83,15 @@ def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
     return (np.maximum if slope <= 1 else np.minimum)(x, small)
 
 
+def _leaky_back(g: Any, x: Any, slope: float) -> Any:
+    if raw(g, x) and half(x):  # the slope itself is not rounded
+        return fitted(widened(g) * slope_at(widened(x), slope), g.dtype)
+    return g * slope_at(x, slope)
+
+
 leaky_relu = _smooth(
     "leaky_relu", "leaky_relu_cpu", _leaky_relu,
-    lambda g, y, x, slope: g * slope_at(x, slope),
+    lambda g, y, x, slope: _leaky_back(g, x, slope),
     "x where positive, else slope * x.", flat="LeakyReluBackwardBackward0",
 )  # fmt: skip
 
@@ -219,9 +225,20 @@ def _mish_vjp(g: Any, y: Any, x: Any) -> Any:
 
 mish = _by_rounds("mish", "mish_cpu", kernels.mish, kernels.mish_back, _mish_vjp,
                   "x tanh(log(1 + e^x)).")  # fmt: skip
+
+
+def _log_sigmoid_back(g: Any, x: Any) -> Any:
+    if not (raw(g, x) and half(x)):
+        return g * sigmoid(-x)
+    kind, wide = g.dtype, widened(x)
+    far = widened(fitted(np.exp(-np.abs(wide)), kind))  # which torch keeps
+    below, share = wide < 0, far / (1 + far)
+    return fitted(widened(g) * np.where(below, 1 - share, share), kind)
+
+
 log_sigmoid = _smooth(
     "log_sigmoid", "log_sigmoid_cpu", lambda x: -_log1p_exp(-x),
-    lambda g, y, x: g * sigmoid(-x), "log(sigmoid(x)).",
+    lambda g, y, x: _log_sigmoid_back(g, x), "log(sigmoid(x)).",
 )  # fmt: skip
 
 

@@ -59,10 +59,26 @@ def _by_probability(y: Any, p: Any, t: Any) -> Any:
     return (p - t) / where(spread < 1e-12, 1e-12, spread)
 
 
+_by_target = lambda y, p, t: log(1 - p) - log(p)
+_derived_probability = bake_elementwise([_by_probability, _by_target], "x")
+
+
+def _pull_probability_loss(g: Any, entry: Any) -> Any:
+    """Of 16 bits op by op, as torch: each rounds."""
+    p, t = entry[INPUTS]
+    first, second = entry[PARENTS]
+    alike = type(g) is type(p) is type(t) is np.ndarray and g.dtype is p.dtype is t.dtype
+    if not alike or not half(g) or first is None or second is not None:
+        return _derived_probability(g, entry)
+    spread = (1 - p) * p
+    least = np.maximum(widened(spread), np.float32(1e-12)).astype(g.dtype)
+    return g * (p - t) / least, None
+
+
 probability_loss = elementwise(
     "probability_loss", eval=_probability_loss, dtype="float", reads="x",
     refuses={"bool int complex": "binary_cross_entropy"},
-    partials=[_by_probability, lambda y, p, t: log(1 - p) - log(p)],
+    partials=[_by_probability, _by_target], pull=_pull_probability_loss,
     node="BinaryCrossEntropyBackward0", doc="-(t log p + (1 - t) log(1 - p)).",
 )  # fmt: skip
 
