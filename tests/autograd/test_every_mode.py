@@ -109,7 +109,8 @@ heaviside fake_quantize_by_numbers fake_quantize_by_tensors fake_quantize_by_cha
 REAL = set(
     """affine cast cdist digamma elu erfinv gelu_tanh hardswish huber i0 igamma igammac index_reduce
 linalg_svd log_sigmoid log_softmax logit mean_squared_error mvlgamma pair_dots pdist polygamma prelu
-pull_pairs scatter_reduce sign silu smooth_l1 softmax softplus special_entr special_erfcx special_i0e special_i1 special_i1e
+pull_pairs scatter_reduce sign silu smooth_l1 softmax softplus special_entr special_erfcx
+special_i0e special_i1 special_i1e
 special_log_ndtr special_ndtr special_ndtri special_xlog1py special_zeta standardise
 xlogy""".split()
 )
