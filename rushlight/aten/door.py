@@ -51,7 +51,12 @@ zeros ones full empty arange linspace logspace eye rand randn randint randperm t
 triu_indices normal
 """.split()
 )
-_ASIDE = frozenset("lift_fresh_copy detach_ requires_grad_ retain_grad tensor_split".split())
+_ASIDE = frozenset(
+    """
+lift_fresh_copy detach_ requires_grad_ retain_grad tensor_split einsum inner matrix_power
+""".split()
+)
+_INITIALISERS = frozenset(rl.nn.init.__all__)  # some are called as methods are, but need no grad
 
 
 class Door:
@@ -106,6 +111,8 @@ def _taken(name: str, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         raise NotTaken(name)
     if handler is not None:
         return handler(_TAKER, *args, **kwargs)
+    if name in _INITIALISERS and getattr(rl.nn.init, name) is func:
+        raise NotTaken(name)
     if name in _ASIDE or (name not in _MAKERS and next(tensors_in((args, kwargs)), None) is None):
         raise NotTaken(name)
     if name not in table() and name.removesuffix("_") not in table() and not _known(name):

@@ -113,6 +113,24 @@ def conv_backward_flop(g: Sizes, x: Sizes, w: Sizes, _bias: Any, _stride: Any, _
     return count
 
 
+def _recurrent(steps: int, weights: tuple[int, int], times: int = 1) -> Callable[..., int]:
+    """The work of a recurrent layer, told where among the arguments its steps and weights are.
+
+    Each row of each step is multiplied by both matrices, and its gradient `times` as often.
+    """
+
+    def work(*args: Any, **_: Any) -> int:
+        rows = prod(args[steps][:-1])
+        return 2 * times * rows * sum(prod(args[place]) for place in weights)
+
+    return work
+
+
+_LAYERS = {  # torch's LSTM is one operator of oneDNN's, which it does not count
+    "recurrent_layer": _of_sizes(_recurrent(0, (2, 3))),
+    "recurrent_layer_back": _of_sizes(_recurrent(4, (6, 7), 2)),
+}
+
 for _names, _formula in {
     "mm": mm_flop, "bmm": mm_flop, "addmm baddbmm": addmm_flop,
     "convolution _convolution": conv_flop, "convolution_backward": conv_backward_flop,
@@ -186,8 +204,10 @@ class FlopCounterMode:
 
     def _count(self, packet: Any, result: Any, args: Any, kwargs: Any) -> None:
         formula = self._custom.get(packet) or flop_registry.get(packet)
-        if formula is None and str(packet).startswith("aten."):
-            formula = _FORMULAS.get(packet.__name__)
+        if formula is None:
+            known = _FORMULAS if str(packet).startswith("aten.") else {}
+            known = known if hasattr(packet, "overloads") else _LAYERS  # an op of our own
+            formula = known.get(packet.__name__)
         if formula is not None:
             count = formula(*args, **kwargs, out_val=result)
             for home in set(self.mod_tracker.parents):
@@ -227,5 +247,8 @@ class FlopCounterMode:
             shown = f"{count / 1000**unit:.3f}{' KMBT'[unit]}" if unit else str(count)
             return name, shown, f"{count / total:.2%}" if total else "0%"
 
-        parts = [row(f"- {packet}", count) for packet, count in counts.items()]
+        names = [
+            str(packet) if hasattr(packet, "overloads") else packet.__name__ for packet in counts
+        ]
+        parts = [row(f"- {name}", count) for name, count in zip(names, counts.values())]
         return [row(home, sum(counts.values())), *parts]
