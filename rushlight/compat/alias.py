@@ -16,7 +16,8 @@ from typing import Any
 from ..core.arrivals import when_imported
 from ..core.errors import fail
 from ..core.names import nearest, submodules
-from .homes import ELSEWHERE, NAMESAKES, Renaming, rename, rename_all, restore
+from . import homes, vision_homes
+from .homes import Renaming, rename, rename_all, restore
 
 ROOTS = {
     "torch": "rushlight", "torchvision": "rushlight.vision", "functorch": "rushlight.functorch",
@@ -26,6 +27,9 @@ OURS = frozenset({
     "core", "ops", "methods", "functions", "compat", "cli", "vision", "text", "tabular", "lab",
     "viz", "serialize", "__main__",
 })  # fmt: skip
+ELSEWHERE = {"torch": homes.ELSEWHERE, "torchvision": vision_homes.ELSEWHERE}
+NAMESAKES = (*homes.NAMESAKES, *vision_homes.NAMESAKES)
+_CROWDED = frozenset(name.rpartition(".")[0] for name in NAMESAKES)
 VERSIONS = {"torch": "2.13.0", "torchvision": "0.28.0"}  # whose behaviour is followed
 STAND_IN = os.path.join(os.path.dirname(__file__), "stand_in")
 
@@ -39,7 +43,7 @@ def our_name(name: str) -> str | None:
     root, _, rest = name.partition(".")
     if root not in ROOTS or (root == "torch" and rest.partition(".")[0] in OURS):
         return None
-    rest = ELSEWHERE.get(rest, rest) if root == "torch" else rest
+    rest = ELSEWHERE.get(root, {}).get(rest, rest)
     return f"{ROOTS[root]}.{rest}" if rest else ROOTS[root]
 
 
@@ -68,6 +72,8 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
         module = _find(fullname)
         if module is None:
             raise _missing(fullname)
+        if fullname in _CROWDED:
+            _name_namesakes()
         # `_name_layers` may have put it there by now, and importlib would then go by the module's
         # own spec instead of this one, and run its source a second time.
         if sys.modules.get(fullname) is module:

@@ -9,7 +9,7 @@ import rushlight as rl
 
 from .checks import check_lr
 from .elementwise import number
-from .line_search import Point, WolfeSearch
+from .line_search import Point, WolfeSearch, cubic_minimum
 from .optimizer import Optimizer
 
 
@@ -251,3 +251,16 @@ def _strong_wolfe(
     search = WolfeSearch(lambda t: obj_func(x, t, d), d, start, max_ls, tolerance_change, (c1, c2))
     point = search.run(t)
     return point.value, point.grad, point.t, search.evaluations
+
+
+def _cubic_interpolate(
+    x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple | None = None
+) -> Any:
+    """torch's form of the step in it: where the cubic through two values and slopes is least.
+
+    >>> import rushlight as torch
+    >>> slopes = torch.tensor([-2.0, 2.0])  # of (x - 1)^2
+    >>> _cubic_interpolate(0.0, 1.0, slopes[0], 2.0, 1.0, slopes[1])
+    tensor(1.)
+    """
+    return cubic_minimum(Point(x1, f1, None, g1), Point(x2, f2, None, g2), bounds)

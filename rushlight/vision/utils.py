@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,19 @@ from .io import pillow
 __all__ = [
     "draw_bounding_boxes", "draw_segmentation_masks", "flow_to_image", "make_grid", "save_image",
 ]  # fmt: skip
+
+
+def _log_api_usage_once(obj: Any) -> None:
+    """Nothing: no usage is logged."""
+
+
+def _make_ntuple(x: Any, n: int) -> tuple[Any, ...]:
+    """`n` times `x`; something iterable as it is, as a tuple.
+
+    >>> _make_ntuple(3, 2), _make_ntuple([1, 2, 3], 2)
+    ((3, 3), (1, 2, 3))
+    """
+    return tuple(x) if isinstance(x, Iterable) else (x,) * n
 
 
 def _batch(tensor: Any) -> Any:

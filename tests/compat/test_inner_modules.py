@@ -204,3 +204,13 @@ def test_batches_are_pinned_in_the_containers_they_come_in() -> None:
     assert pin(range(3)) == [0, 1, 2]
     assert module("torch._C")._is_tracing() is False
     assert module("torch._C")._jit_set_profiling_mode(False) is True
+
+
+def test_the_step_between_two_slopes() -> None:
+    least = module("torch.optim.lbfgs")._cubic_interpolate
+    assert least(0.0, 1.0, torch.tensor(-2.0), 2.0, 1.0, torch.tensor(2.0)).item() == 1.0
+    between = least(2.0, 1.5, torch.tensor(0.7), 0.5, 2.0, torch.tensor(-1.0))
+    assert between.item() == pytest.approx(1.5785, abs=1e-4)
+    slopes = torch.tensor(-1.0), torch.tensor(5.0)
+    assert least(0.0, 1.0, slopes[0], 1.0, 3.0, slopes[1], bounds=(0.5, 0.9)) == 0.5
+    assert least(0.0, 1.0, slopes[0], 1.0, -5.0, slopes[0]) == 1.0

@@ -6,6 +6,7 @@ weights (`VGG16_Weights.DEFAULT`) are fetched from torchvision's site when they 
 
 from ...core.names import explain_missing as _explain_missing
 from . import detection, mobilenet, optical_flow, segmentation, video
+from ._api import get_model, get_model_builder, list_models
 from .alexnet import AlexNet, alexnet
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
 from .d2l import (
@@ -35,7 +36,6 @@ from .efficientnet import (
 from .googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from .inception import Inception3, InceptionOutputs, inception_v3
 from .lenet import LeNet, lenet
-from .listing import get_model, get_model_builder, list_models
 from .maxvit import MaxVit, maxvit_t
 from .mnasnet import MNASNet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3
 from .mobilenetv2 import MobileNetV2, mobilenet_v2

@@ -16,7 +16,7 @@ from ...core.errors import fail
 from ...core.names import nearest
 from .weights import checked, trained, weights_of
 
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -76,7 +76,34 @@ def variant(
 
 def listed(builder: Callable[..., nn.Module]) -> None:
     """Let `get_model` know a builder by its name."""
-    _BUILDERS[builder.__name__] = builder
+    BUILDERS[builder.__name__] = builder
+
+
+def register_model(
+    name: str | None = None,
+) -> Callable[[Callable[..., Net]], Callable[..., Net]]:
+    """A decorator: `get_model` knows the builder, by `name` or by the builder's own.
+
+    Raises: ValueError for a name that is taken.
+
+    >>> import rushlight as torch
+    >>> from rushlight.vision.models import _api
+    >>> @_api.register_model("one_layer")
+    ... def build(width: int = 3) -> torch.nn.Module:
+    ...     return torch.nn.Linear(width, 1)
+    >>> _api.get_model("one_layer", width=2)
+    Linear(in_features=2, out_features=1, bias=True)
+    >>> del _api.BUILTIN_MODELS["one_layer"]
+    """
+
+    def register(builder: Callable[..., Net]) -> Callable[..., Net]:
+        key = builder.__name__ if name is None else name
+        if key in BUILDERS:
+            raise ValueError(f"An entry is already registered under the name '{key}'.")
+        BUILDERS[key] = builder
+        return builder
+
+    return register
 
 
 def settled(
@@ -92,7 +119,7 @@ def settled(
 def as_weights(name: str, weights: Any, kwargs: dict[str, Any], of: str = "") -> Any:
     """The weights of network `name` that are meant by `weights{of}` or by `pretrained{of}`."""
     if weights is None and f"pretrained{of}" in kwargs:
-        _warn(f"The parameter 'pretrained{of}' is deprecated since 0.13 and may be removed in the"
+        warn(f"The parameter 'pretrained{of}' is deprecated since 0.13 and may be removed in the"
               f" future, please use 'weights{of}' instead.")  # fmt: skip
         return _first_weights(name, kwargs.pop(f"pretrained{of}"), of)
     if not (weights is None or isinstance(weights, (str, Enum))) or weights == "legacy":
@@ -100,7 +127,7 @@ def as_weights(name: str, weights: Any, kwargs: dict[str, Any], of: str = "") ->
     return weights
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     """torchvision warns of its old arguments from one place, so once a text."""
     warnings.warn(text, UserWarning, stacklevel=1)
 
@@ -110,7 +137,7 @@ def _by_position(name: str, old: tuple[Any, ...]) -> dict[str, Any]:
     if len(old) > 2:
         raise TypeError(f"{name}() takes keyword arguments only, got {len(old)}")
     given: dict[str, Any] = dict(zip(("weights", "progress"), old, strict=False))
-    _warn(
+    warn(
         f"Using {' and '.join(map(repr, given))} as positional parameter(s) is deprecated since"
         " 0.13 and may be removed in the future. Please use keyword parameter(s) instead."
     )
@@ -126,7 +153,7 @@ def _first_weights(name: str, wanted: Any, of: str = "") -> Any:
     if wanted:
         best = f"{type(chosen).__name__}.DEFAULT"
         same += f" You can also use `weights{of}={best}` to get the most up-to-date weights."
-    _warn(f"Arguments other than a weight enum or `None` for 'weights{of}' are deprecated since"
+    warn(f"Arguments other than a weight enum or `None` for 'weights{of}' are deprecated since"
           f" 0.13 and may be removed in the future. {same}")  # fmt: skip
     return chosen
 
@@ -138,9 +165,9 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
     >>> torch.vision.models.get_model_builder("ResNet18").__name__
     'resnet18'
     """
-    found = _BUILDERS.get(name.lower())
+    found = BUILDERS.get(name.lower())
     if found is None:
-        near = nearest(name.lower(), _BUILDERS, 3)
+        near = nearest(name.lower(), BUILDERS, 3)
         hint = f"did you mean {' or '.join(near)}?" if near else "see list_models()"
         raise fail(ValueError, f"Unknown model {name}", hint)
     return found
@@ -173,7 +200,7 @@ def list_models(
     """
     home = None if module is None else module.__name__.rpartition(".models")[2]
     names = [
-        name for name, build in _BUILDERS.items()
+        name for name, build in BUILDERS.items()
         if home is None or build.__module__.rpartition(".models")[2].startswith(home)
     ]  # fmt: skip
     if include is not None:

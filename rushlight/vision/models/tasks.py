@@ -15,7 +15,8 @@ from ..transforms._presets import (
     VideoClassification,
 )
 
-_COCO = tuple(
+# The lists have torchvision's names: its `models._meta` is found here (compat/vision_homes).
+_COCO_CATEGORIES = (
     "__background__, person, bicycle, car, motorcycle, airplane, bus, train, truck, boat,"
     " traffic light, fire hydrant, N/A, stop sign, parking meter, bench, bird, cat, dog, horse,"
     " sheep, cow, elephant, bear, zebra, giraffe, N/A, backpack, umbrella, N/A, N/A, handbag, tie,"
@@ -26,21 +27,25 @@ _COCO = tuple(
     " keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, N/A, book, clock, vase,"
     " scissors, teddy bear, hair drier, toothbrush".split(", ")
 )  # fmt: skip
-_VOC = tuple(
+_VOC_CATEGORIES = (
     "__background__ aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse"
     " motorbike person pottedplant sheep sofa train tvmonitor".split()
 )
-_KEYPOINTS = tuple(
+_COCO_PERSON_CATEGORIES = ["no person", "person"]
+_COCO_PERSON_KEYPOINT_NAMES = (
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow"
     " left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle".split()
 )
 
 
-@functools.cache
-def _listed(name: str) -> tuple[str, ...]:
+def _listed(name: str) -> list[str]:
     """The classes of a data set, from a file of a line each."""
     path = Path(__file__).parent.parent / "data" / f"{name}.txt"
-    return tuple(path.read_text("utf-8").splitlines())
+    return path.read_text("utf-8").splitlines()
+
+
+_IMAGENET_CATEGORIES = _listed("imagenet")
+_KINETICS400_CATEGORIES = _listed("kinetics")
 
 
 def _options(words: list[str]) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def _classifier(network: str, member: str, side: int, words: list[str]) -> tuple
     if "resize_size" in options:
         (options["resize_size"],) = options["resize_size"]
     whole = "FEATURES" not in member  # which are convolutions alone, as SSD begins with them
-    meta = {"categories": list(_listed("imagenet")) if whole else None}
+    meta = {"categories": list(_IMAGENET_CATEGORIES) if whole else None}
     own: dict[str, Any] = {"image_size": side} if network.startswith("ViT") else {}
     if network.startswith("MaxVit"):
         own = {"input_size": (side, side)}
@@ -79,7 +84,7 @@ def _watcher(network: str, member: str, side: int, words: list[str]) -> tuple[An
     options = _options(words)
     options["resize_size"] = tuple(options["resize_size"])
     options["crop_size"] = (options["crop_size"],) * 2
-    meta: dict[str, Any] = {"categories": list(_listed("kinetics"))}
+    meta: dict[str, Any] = {"categories": list(_KINETICS400_CATEGORIES)}
     own: dict[str, Any] = {"num_classes": len(meta["categories"])}
     if "frames" in options:
         (frames, _, _) = options.pop("frames")
@@ -92,15 +97,18 @@ def _watcher(network: str, member: str, side: int, words: list[str]) -> tuple[An
 def _segmenter(network: str, member: str, side: int, words: list[str]) -> tuple[Any, ...]:
     own = {"aux_loss": True} if "aux" in words else {}
     ready = functools.partial(SemanticSegmentation, resize_size=520)
-    return ready, {"categories": list(_VOC)}, own
+    return ready, {"categories": list(_VOC_CATEGORIES)}, own
 
 
 def _detector(network: str, member: str, side: int, words: list[str]) -> tuple[Any, ...]:
     own: dict[str, Any] = {"eps": 0.0} if "eps" in words else {}
-    meta: dict[str, Any] = {"categories": list(_COCO)}
+    meta: dict[str, Any] = {"categories": list(_COCO_CATEGORIES)}
     if network.startswith("Keypoint"):
-        own["num_keypoints"] = len(_KEYPOINTS)
-        meta = {"categories": ["no person", "person"], "keypoint_names": list(_KEYPOINTS)}
+        own["num_keypoints"] = len(_COCO_PERSON_KEYPOINT_NAMES)
+        meta = {
+            "categories": list(_COCO_PERSON_CATEGORIES),
+            "keypoint_names": list(_COCO_PERSON_KEYPOINT_NAMES),
+        }
     return ObjectDetection, meta, own
 
 
