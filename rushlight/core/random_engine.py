@@ -227,7 +227,14 @@ class Engine(Stream):
         if out is None:
             return draw((*shape, 2), real, *args).view(dtype)[..., 0]
         strides = (*out.strides, real.itemsize)
-        parts = np.lib.stride_tricks.as_strided(out.real, (*out.shape, 2), strides)
+        if out.flags.c_contiguous:
+            parts = np.ndarray((*out.shape, 2), real, out, 0, strides)
+        elif dtype.kind == "c":
+            parts = np.lib.stride_tricks.as_strided(out.real, (*out.shape, 2), strides)
+        else:  # parts of halves, of which NumPy knows no view
+            lying = out.transpose(memory_axes(out))
+            lying[...] = self._complex(draw, lying.shape, dtype, args, None)
+            return out
         draw(None, None, *args, out=parts)
         return out
 

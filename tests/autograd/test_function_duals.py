@@ -111,6 +111,16 @@ def test_complex_normals_fill_slices():
     assert rl.randn_like(LAYOUTS["channels last"]()).is_contiguous(memory_format=rl.channels_last)
 
 
+def test_complex_halves_fill_slices_and_whole_tensors():
+    rl.manual_seed(3)
+    whole = rl.zeros(3, 4, dtype=rl.complex32).uniform_()
+    rl.manual_seed(3)
+    part = rl.zeros(3, 8, dtype=rl.complex32)[:, ::2].uniform_()
+    assert rl.equal(part.to(rl.cfloat), whole.to(rl.cfloat))
+    assert whole.to(rl.cfloat).abs().min() > 0
+    assert rl.randn_like(whole).shape == whole.shape
+
+
 def test_images_without_samples_are_unfolded_under_vmap():
     x = rl.empty_strided((2, 0, 3, 4, 4), (48, 96, 16, 4, 1))
     g = rl.func.vmap(rl.func.grad(lambda x: rl.nn.functional.unfold(x, 2).sum()))(x)
