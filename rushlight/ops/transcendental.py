@@ -223,9 +223,23 @@ def _square(a: Any, b: Any) -> Any:
     return square + (square == 0)
 
 
+_BY_ANGLE = [lambda y, a, b: b / _square(a, b), lambda y, a, b: -a / _square(a, b)]
+_derived_angle = bake_elementwise(_BY_ANGLE, "x")
+
+
+def _pull_angle(g: Any, entry: Any) -> Any:
+    a, b = entry[INPUTS]
+    if not type(g) is type(a) is type(b) is np.ndarray or not g.dtype is a.dtype is b.dtype:
+        return _derived_angle(g, entry)
+    if not half(g) or a.shape != b.shape:
+        return _derived_angle(g, entry)
+    over = fitted(1 / widened(_square(a, b)), g.dtype)  # each op rounds, as torch's
+    return (g * b) * over, (g * -a) * over
+
+
 atan2 = elementwise(
     "atan2", eval=np.arctan2, dtype="float", real="atan2_cpu", reads="x", numbers="none",
-    partials=[lambda y, a, b: b / _square(a, b), lambda y, a, b: -a / _square(a, b)],
+    partials=_BY_ANGLE, pull=_pull_angle,
     lower=lambda s, x, y: s.atan2(x, y), doc="The angle of the point (y, x), in radians.",
 )  # fmt: skip
 

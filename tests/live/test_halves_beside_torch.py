@@ -93,6 +93,7 @@ GRADIENTS = {
 } | {
     "logsigmoid": lambda t, x: t.nn.functional.logsigmoid(x - 0.5),
     "leaky_relu": lambda t, x: t.nn.functional.leaky_relu(x - 0.5, 0.3),
+    "atan2": lambda t, x: t.atan2(x, x.detach() * 0.7 - 0.5),
     "var": lambda t, x: t.var(x, 1), "std": lambda t, x: t.std(x, 1),
     "norm": lambda t, x: t.linalg.vector_norm(x, dim=1),
     "binary_cross_entropy": lambda t, x: t.nn.functional.binary_cross_entropy(

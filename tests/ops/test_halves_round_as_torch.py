@@ -216,3 +216,11 @@ def test_gradients_round_after_each_op(name: str, kind: torch.dtype) -> None:
     wanted = formula(g.float(), x.detach().float(), rounder(kind)).to(kind)
     assert x.grad.dtype == kind
     assert (x.grad == wanted).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("kind", HALVES, ids=str)
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear"])
+def test_gradients_of_resizing_count_beyond_256(mode: str, kind: torch.dtype) -> None:
+    x = torch.ones(1, 1, 2, 2).to(kind).requires_grad_()
+    F.interpolate(x, scale_factor=60, mode=mode).sum().backward()
+    assert x.grad.flatten().tolist() == [torch.tensor(3600.0).to(kind).item()] * 4

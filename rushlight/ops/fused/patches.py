@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...core.families import linear
-from ...core.heavy import heavy
+from ...core.heavy import LONG, Pieces, heavy
+from ...core.numbers import wide
 from .convolution import clipped, output_size, padded, windows
 
 Sizes = tuple[int, ...]
@@ -135,6 +136,7 @@ def _untake(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarra
     return y
 
 
+@wide
 def _untake_quickly(g: np.ndarray, dim: int, places: np.ndarray, size: int) -> np.ndarray:
     way = _large_untake if _run(places, size) is None else _untake
     return way(g, dim, places, size)
@@ -162,10 +164,37 @@ add_slices = linear("add_slices", eval=_untake_quickly,
                     doc="The adjoint of `take_slices`.")  # fmt: skip
 
 
+NATIVE = Pieces("bands")
+_THIN = 8  # numbers of a row for each of which there are so many zeros at least
+
+
+def _banded(x: np.ndarray, dim: int, m: np.ndarray) -> np.ndarray | None:
+    """The same where rows have few neighbouring numbers, natively; -0.0 is a number, too."""
+    rows, size = m.shape
+    if x.size * rows < LONG * size or x.dtype.char not in "fd" or (found := NATIVE.found) is None:
+        return None
+    kept = (m != 0) | np.signbit(m)
+    firsts, counts = kept.argmax(1), np.count_nonzero(kept, 1)
+    most = int(counts.max(initial=0))
+    ends = size - kept[:, ::-1].argmax(1)
+    if not 0 < most <= size // _THIN or not (ends - firsts == counts).all():
+        return None
+    weights = np.zeros((rows, most), m.dtype)
+    weights[np.arange(most) < counts[:, None]] = m[kept]
+    x, y = np.ascontiguousarray(x), np.empty((*x.shape[:dim], rows, *x.shape[dim + 1 :]), x.dtype)
+    arrays = [one.ctypes.data for one in (x, y, weights, firsts, counts)]
+    before, behind = prod(x.shape[:dim]), prod(x.shape[dim + 1 :])
+    found.get(f"bands_{x.dtype.char}")(*arrays, before, size, rows, behind, most)
+    return y
+
+
 def _map_dim(x: np.ndarray, dim: int, matrix: np.ndarray) -> np.ndarray:
     half = x.dtype.itemsize == 2
     m = matrix.astype(np.float32 if half else x.dtype)
     wide = x.astype(m.dtype, copy=False)
+    found = _banded(wide, dim, m)
+    if found is not None:
+        return found.astype(x.dtype, copy=False)
     if dim == x.ndim - 1:
         y = np.matmul(wide, m.T)
     else:
