@@ -14,7 +14,13 @@ __all__ = ["Bernoulli"]
 
 
 class Bernoulli(SuccessProbability, ExponentialFamily):
-    """1 with probability `probs`, else 0; `logits` are log-odds.
+    """1 with probability p, else 0.
+
+    Args: probs, the p, or logits, the log-odds log(p / (1 - p)): one of them; validate_args,
+    whether arguments and values are checked (default: they are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for neither or both, or a p outside [0, 1].
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#bernoulli
 
     >>> import rushlight as torch
     >>> torch.distributions.Bernoulli(0.25).variance

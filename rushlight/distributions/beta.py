@@ -15,7 +15,13 @@ __all__ = ["Beta"]
 
 
 class Beta(ExponentialFamily):
-    """Proportional to x^(a - 1) (1 - x)^(b - 1), a and b being `concentration1` and `0`.
+    """Density proportional to x^(a - 1) (1 - x)^(b - 1) on [0, 1].
+
+    Args: concentration1, the a, and concentration0, the b, above 0; validate_args, whether
+    arguments and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for concentrations that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#beta
 
     >>> import rushlight as torch
     >>> beta = torch.distributions.Beta(torch.tensor(2.0), torch.tensor(3.0))

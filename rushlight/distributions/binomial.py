@@ -19,7 +19,13 @@ def half_relu(x: Any) -> Any:
 
 
 class Binomial(SuccessProbability, Distribution):
-    """C(n, k) p^k (1 - p)^(n - k), n being `total_count`.
+    """k successes of n with probability C(n, k) p^k (1 - p)^(n - k).
+
+    Args: total_count, the n; probs, the p, or logits, the log-odds: one of them; validate_args,
+    whether arguments and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for neither or both, or a p outside [0, 1].
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#binomial
 
     >>> import rushlight as torch
     >>> binomial = torch.distributions.Binomial(4, probs=torch.tensor(0.5))

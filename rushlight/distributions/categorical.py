@@ -14,7 +14,13 @@ __all__ = ["Categorical"]
 
 
 class Categorical(ProbabilityOrLogits, Distribution):
-    """k with probability probs[..., k]; weights and logits are normalised.
+    """k with probability p_k, from 0 on.
+
+    Args: probs, weights that are divided by their sum, or logits, of which softmax is taken: one of
+    them; validate_args, whether arguments and values are checked (default: they are).
+    Shapes: (..., K) gives a batch (...) of distributions over 0 .. K - 1.
+    Raises: ValueError for neither or both, or negative weights.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#categorical
 
     >>> import rushlight as torch
     >>> torch.distributions.Categorical(torch.tensor([1.0, 3.0])).probs

@@ -15,7 +15,13 @@ __all__ = ["Cauchy"]
 
 
 class Cauchy(Distribution):
-    """1 / (pi scale (1 + ((x - loc) / scale)^2)).
+    """Density 1 / (pi scale (1 + ((x - loc) / scale)^2)).
+
+    Args: loc, the median; scale, half the width at half height, above 0; validate_args, whether
+    arguments and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#cauchy
 
     >>> import rushlight as torch
     >>> cauchy = torch.distributions.Cauchy(torch.tensor(0.0), torch.tensor(1.0))

@@ -11,7 +11,13 @@ __all__ = ["Chi2"]
 
 
 class Chi2(Gamma):
-    """Gamma(df / 2, 1 / 2): the sum of `df` squared standard normal numbers.
+    """The sum of df squared standard normal numbers: Gamma(df / 2, 1 / 2).
+
+    Args: df, degrees of freedom, above 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for a df that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#chi2
 
     >>> import rushlight as torch
     >>> chi2 = torch.distributions.Chi2(torch.tensor(3.0))

@@ -13,7 +13,13 @@ __all__ = ["Dirichlet"]
 
 
 class Dirichlet(ExponentialFamily):
-    """Proportional to the product of x_k^(c_k - 1) over the simplex, c being `concentration`.
+    """Density proportional to the product of x_k^(c_k - 1) over the simplex.
+
+    Args: concentration, the c, above 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: (..., K) gives a batch (...) of distributions over K weights that sum to 1.
+    Raises: ValueError for concentrations that are not positive, or a scalar.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#dirichlet
 
     >>> import rushlight as torch
     >>> dirichlet = torch.distributions.Dirichlet(torch.tensor([1.0, 3.0]))

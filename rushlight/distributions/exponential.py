@@ -14,7 +14,13 @@ __all__ = ["Exponential"]
 
 
 class Exponential(ExponentialFamily):
-    """rate e^(-rate x).
+    """Density rate e^(-rate x) for x >= 0.
+
+    Args: rate, 1 / mean, above 0; validate_args, whether arguments and values are checked (default:
+    they are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for a rate that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#exponential
 
     >>> import rushlight as torch
     >>> exponential = torch.distributions.Exponential(torch.tensor(0.5))

@@ -17,6 +17,12 @@ __all__ = ["FisherSnedecor"]
 class FisherSnedecor(Distribution):
     """(a / df1) / (b / df2), a and b from Chi2(df1) and Chi2(df2).
 
+    Args: df1 and df2, degrees of freedom, above 0; validate_args, whether arguments and values are
+    checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for degrees that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#fishersnedecor
+
     >>> import rushlight as torch
     >>> torch.distributions.FisherSnedecor(torch.tensor(3.0), torch.tensor(4.0)).mean
     tensor(2.)

@@ -14,7 +14,13 @@ __all__ = ["Gamma"]
 
 
 class Gamma(ExponentialFamily):
-    """rate^c x^(c - 1) e^(-rate x) / Gamma(c), c being `concentration`.
+    """Density rate^c x^(c - 1) e^(-rate x) / Gamma(c) for x >= 0.
+
+    Args: concentration, the c, and rate, above 0; validate_args, whether arguments and values are
+    checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for arguments that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#gamma
 
     >>> import rushlight as torch
     >>> gamma = torch.distributions.Gamma(torch.tensor(2.0), torch.tensor(4.0))

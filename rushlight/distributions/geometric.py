@@ -14,7 +14,13 @@ __all__ = ["Geometric"]
 
 
 class Geometric(SuccessProbability, Distribution):
-    """p (1 - p)^k.
+    """k failures before the first success with probability p (1 - p)^k.
+
+    Args: probs, the p, or logits, the log-odds: one of them; validate_args, whether arguments and
+    values are checked (default: they are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for neither or both, or a p that is not in (0, 1].
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#geometric
 
     >>> import rushlight as torch
     >>> geometric = torch.distributions.Geometric(torch.tensor(0.25))

@@ -17,7 +17,13 @@ __all__ = ["Gumbel"]
 
 
 class Gumbel(TransformedDistribution):
-    """exp(-(z + e^-z)) / scale, z = (x - loc) / scale.
+    """Density exp(-(z + e^-z)) / scale, z = (x - loc) / scale.
+
+    Args: loc, the mode; scale, above 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#gumbel
 
     >>> import rushlight as torch
     >>> torch.distributions.Gumbel(torch.tensor(0.0), torch.tensor(1.0)).mean

@@ -15,6 +15,12 @@ __all__ = ["HalfCauchy"]
 class HalfCauchy(Folded):
     """|x| with x from Cauchy(0, scale).
 
+    Args: scale, above 0; validate_args, whether arguments and values are checked (default: they
+    are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#halfcauchy
+
     >>> import rushlight as torch
     >>> torch.distributions.HalfCauchy(torch.tensor(1.0)).cdf(torch.tensor(1.0))
     tensor(0.5000)

@@ -49,6 +49,12 @@ class Folded(TransformedDistribution):
 class HalfNormal(Folded):
     """|x| with x from Normal(0, scale).
 
+    Args: scale, above 0; validate_args, whether arguments and values are checked (default: they
+    are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#halfnormal
+
     >>> import rushlight as torch
     >>> torch.distributions.HalfNormal(torch.tensor(1.0)).mean
     tensor(0.7979)

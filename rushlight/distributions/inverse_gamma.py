@@ -17,6 +17,12 @@ __all__ = ["InverseGamma"]
 class InverseGamma(TransformedDistribution):
     """1 / x with x from Gamma(concentration, rate).
 
+    Args: concentration and rate, above 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for arguments that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#inversegamma
+
     >>> import rushlight as torch
     >>> torch.distributions.InverseGamma(torch.tensor(3.0), torch.tensor(4.0)).mean
     tensor(2.)

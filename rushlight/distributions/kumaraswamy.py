@@ -16,7 +16,13 @@ __all__ = ["Kumaraswamy"]
 
 
 class Kumaraswamy(TransformedDistribution):
-    """a b x^(a - 1) (1 - x^a)^(b - 1), a and b being `concentration1` and `0`.
+    """Density a b x^(a - 1) (1 - x^a)^(b - 1) on [0, 1].
+
+    Args: concentration1, the a, and concentration0, the b, above 0; validate_args, whether
+    arguments and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for concentrations that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#kumaraswamy
 
     >>> import rushlight as torch
     >>> torch.distributions.Kumaraswamy(torch.tensor(1.0), torch.tensor(1.0)).mean

@@ -14,7 +14,13 @@ __all__ = ["Laplace"]
 
 
 class Laplace(Distribution):
-    """e^(-|x - loc| / scale) / (2 scale).
+    """Density e^(-|x - loc| / scale) / (2 scale).
+
+    Args: loc, the mean; scale, above 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#laplace
 
     >>> import rushlight as torch
     >>> laplace = torch.distributions.Laplace(torch.tensor(0.0), torch.tensor(1.0))

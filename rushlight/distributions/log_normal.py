@@ -15,6 +15,12 @@ __all__ = ["LogNormal"]
 class LogNormal(TransformedDistribution):
     """e^x with x from Normal(loc, scale).
 
+    Args: loc, the mean, and scale, the standard deviation, of the logarithm; validate_args, whether
+    arguments and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#lognormal
+
     >>> import rushlight as torch
     >>> torch.distributions.LogNormal(torch.tensor(0.0), torch.tensor(1.0)).mean
     tensor(1.6487)

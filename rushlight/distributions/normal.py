@@ -15,7 +15,13 @@ __all__ = ["Normal"]
 
 
 class Normal(ExponentialFamily):
-    """exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).
+    """Density exp(-(x - loc)^2 / (2 scale^2)) / (scale sqrt(2 pi)).
+
+    Args: loc, the mean; scale, the standard deviation, above 0; validate_args, whether arguments
+    and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for a scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#normal
 
     >>> import rushlight as torch
     >>> torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor(0.0))

@@ -14,7 +14,13 @@ __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 
 
 class OneHotCategorical(Distribution):
-    """The unit vector e_k with probability probs[..., k].
+    """The unit vector e_k with probability p_k.
+
+    Args: probs, weights that are divided by their sum, or logits, of which softmax is taken: one of
+    them; validate_args, whether arguments and values are checked (default: they are).
+    Shapes: (..., K) gives a batch (...) of distributions over vectors of K elements.
+    Raises: ValueError for neither or both, or negative weights.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#onehotcategorical
 
     >>> import rushlight as torch
     >>> one_hot = torch.distributions.OneHotCategorical(torch.tensor([0.0, 1.0, 0.0]))

@@ -14,7 +14,13 @@ __all__ = ["Pareto"]
 
 
 class Pareto(TransformedDistribution):
-    """alpha scale^alpha / x^(alpha + 1) for x >= scale.
+    """Density alpha scale^alpha / x^(alpha + 1) for x >= scale.
+
+    Args: scale, the smallest value, and alpha, how fast it falls, above 0; validate_args, whether
+    arguments and values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for arguments that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#pareto
 
     >>> import rushlight as torch
     >>> torch.distributions.Pareto(torch.tensor(1.0), torch.tensor(3.0)).mean

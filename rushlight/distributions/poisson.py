@@ -14,7 +14,13 @@ __all__ = ["Poisson"]
 
 
 class Poisson(ExponentialFamily):
-    """rate^k e^-rate / k!.
+    """k with probability rate^k e^-rate / k!.
+
+    Args: rate, the mean, at least 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: one distribution for each element of the argument.
+    Raises: ValueError for a negative rate.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#poisson
 
     >>> import rushlight as torch
     >>> torch.distributions.Poisson(torch.tensor(2.0)).log_prob(torch.tensor(1.0)).exp()

@@ -18,6 +18,12 @@ __all__ = ["StudentT"]
 class StudentT(Distribution):
     """loc + scale z / sqrt(c / df), z normal and c from Chi2(df).
 
+    Args: df, degrees of freedom, above 0; loc; scale, above 0; validate_args, whether arguments and
+    values are checked (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for a df or scale that is not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#studentt
+
     >>> import rushlight as torch
     >>> torch.distributions.StudentT(torch.tensor(5.0)).variance
     tensor(1.6667)

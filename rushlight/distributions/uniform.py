@@ -14,7 +14,13 @@ __all__ = ["Uniform"]
 
 
 class Uniform(Distribution):
-    """1 / (high - low) on [low, high).
+    """Density 1 / (high - low) on [low, high).
+
+    Args: low and high, the bounds; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for bounds of which low is not below high.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#uniform
 
     >>> import rushlight as torch
     >>> uniform = torch.distributions.Uniform(torch.tensor(1.0), torch.tensor(3.0))

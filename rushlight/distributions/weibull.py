@@ -18,6 +18,12 @@ __all__ = ["Weibull"]
 class Weibull(TransformedDistribution):
     """scale e^(1 / concentration), e from Exponential(1).
 
+    Args: scale and concentration, above 0; validate_args, whether arguments and values are checked
+    (default: they are).
+    Shapes: the arguments broadcast together, to one distribution for each element.
+    Raises: ValueError for arguments that are not positive.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#weibull
+
     >>> import rushlight as torch
     >>> torch.distributions.Weibull(torch.tensor(2.0), torch.tensor(1.0)).mean
     tensor(2.)

@@ -11,6 +11,11 @@ from .module import Module
 class PairwiseDistance(Module):
     """||x1 - x2 + eps||_p over the last dimension.
 
+    Args: p, the norm's exponent; eps, added to every difference; keepdim, whether the last
+    dimension stays at size 1.
+    Shapes: (N, D) or (D,), alike; to (N,), a scalar, or with keepdim (N, 1), (1,).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PairwiseDistance.html
+
     >>> import rushlight as torch
     >>> torch.nn.PairwiseDistance(eps=0)(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
     tensor([5.])
@@ -30,6 +35,10 @@ class PairwiseDistance(Module):
 
 class CosineSimilarity(Module):
     """x1 . x2 / max(||x1|| ||x2||, eps) along `dim`.
+
+    Args: dim, along which the products are summed; eps, against division by zero.
+    Shapes: x1 and x2 broadcast together; the result is without `dim`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineSimilarity.html
 
     >>> import rushlight as torch
     >>> torch.nn.CosineSimilarity(dim=0)(torch.tensor([1.0, 0.0]), torch.ones(2))

@@ -24,7 +24,10 @@ def reset_like_linear(weight: Any, bias: Any) -> None:
 
 
 class Identity(Module):
-    """y = x, whatever the arguments.
+    """y = x, whatever the arguments it is made with.
+
+    Shapes: any, and the same: the input itself is given back.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
 
     >>> import rushlight as torch
     >>> torch.nn.Identity()(torch.tensor([1.0]))
@@ -187,7 +190,11 @@ class LazyLinear(LazyModuleMixin, Linear):
 
 
 class Flatten(Module):
-    """Merge the dimensions start_dim..end_dim into one; by default all but the first.
+    """Join the dimensions start_dim .. end_dim into one; by default all but the first.
+
+    Args: start_dim and end_dim, the first and last of them.
+    Shapes: (N, a, b, ...) to (N, a * b * ...).
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Flatten.html
 
     >>> import rushlight as torch
     >>> torch.nn.Flatten()(torch.zeros(2, 3, 4)).shape
@@ -210,6 +217,11 @@ class Flatten(Module):
 
 class Unflatten(Module):
     """Split dimension `dim` into the sizes of `unflattened_size`.
+
+    Args: dim, the dimension; unflattened_size, a tuple of sizes, of which one may be -1.
+    Shapes: (..., size, ...) to (..., *unflattened_size, ...).
+    Raises: RuntimeError for sizes that do not multiply up to the dimension's.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Unflatten.html
 
     >>> import rushlight as torch
     >>> torch.nn.Unflatten(1, (3, 4))(torch.zeros(2, 12)).shape

@@ -119,7 +119,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """(x - y)^2 / 2 where |x - y| < delta, else delta (|x - y| - delta / 2).
+    """d^2 / 2 where |d| < delta, else delta (|d| - delta / 2), d = input - target.
+
+    Args: reduction, "mean", "sum" or "none"; delta, above 0.
+    Shapes: input and target broadcast together; the result is a scalar, or theirs.
+    Raises: ValueError for another reduction, RuntimeError for a delta that is not positive.
+    Source: Huber, Robust Estimation of a Location Parameter, 1964.
 
     >>> import rushlight as torch
     >>> torch.nn.HuberLoss()(torch.tensor([3.0]), torch.tensor([1.0]))

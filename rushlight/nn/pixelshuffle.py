@@ -9,7 +9,12 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """(*, C r^2, H, W) to (*, C, H r, W r). Source: Shi et al., 2016.
+    """Channels to pixels: each r x r block is made of r^2 channels.
+
+    Args: upscale_factor, the r.
+    Shapes: (*, C r^2, H, W) to (*, C, H r, W r).
+    Raises: RuntimeError where r^2 does not divide the channels.
+    Source: Shi et al., 2016 (arXiv:1609.05158).
 
     >>> import rushlight as torch
     >>> torch.nn.PixelShuffle(2)(torch.zeros(1, 8, 3, 3)).shape
@@ -30,7 +35,12 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """(*, C, H r, W r) to (*, C r^2, H, W).
+    """Pixels to channels: each r x r block becomes r^2 channels, as PixelShuffle's inverse.
+
+    Args: downscale_factor, the r.
+    Shapes: (*, C, H r, W r) to (*, C r^2, H, W).
+    Raises: RuntimeError where r does not divide height and width.
+    Source: Shi et al., 2016 (arXiv:1609.05158).
 
     >>> import rushlight as torch
     >>> torch.nn.PixelUnshuffle(2)(torch.zeros(1, 2, 6, 6)).shape
@@ -51,7 +61,12 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """Interleave the channels of `groups` groups.
+    """Interleave the channels of `groups` groups: the first of each, the second of each, ...
+
+    Args: groups, which divide the channels.
+    Shapes: (N, C, ...), and the same.
+    Raises: RuntimeError where they do not.
+    Source: Zhang et al., ShuffleNet, 2017 (arXiv:1707.01083).
 
     >>> import rushlight as torch
     >>> torch.nn.ChannelShuffle(2)(torch.arange(4.0).reshape(1, 4, 1)).flatten()
