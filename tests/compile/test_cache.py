@@ -81,6 +81,16 @@ def test_a_damaged_entry_is_noticed_and_made_again(home, emitted, damage):
     assert len(emitted) == 4
 
 
+def test_an_entry_under_the_name_of_another_is_made_again(home, emitted):
+    llvm.compile(program(5))
+    (five,) = entries(home)
+    llvm.compile(program(7))
+    (seven,) = set(entries(home)) - {five}
+    seven.write_bytes(five.read_bytes())
+    assert call(llvm.compile(program(7)), "f") == 7
+    assert len(emitted) == 3
+
+
 def test_a_sound_entry_that_will_not_load_is_made_again(home, emitted):
     llvm.compile(program(5))
     (path,) = entries(home)

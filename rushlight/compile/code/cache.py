@@ -1,9 +1,9 @@
 """Object code kept on disk, so that a program compiled once loads in milliseconds ever after.
 
-An entry is named by the hash of all that decided its bytes, and begins with the hash of those
-bytes: a half-written or damaged entry is noticed, removed and made again. Entries appear by
-`os.replace`, so writers never disturb readers or each other. Whatever the file system refuses,
-compiling goes on without the cache. RUSHLIGHT_COMPILE_CACHE=0 switches it off.
+An entry is named by the hash of all that decided its bytes, and begins with the hash of its name
+and those bytes: a half-written, damaged or misplaced entry is noticed, removed and made again.
+Entries appear by `os.replace`, so writers never disturb readers or each other. Whatever the file
+system refuses, compiling goes on without the cache. RUSHLIGHT_COMPILE_CACHE=0 switches it off.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...core.folders import cache_home
 
 LIMIT = 256 << 20  # bytes; beyond it the entries used longest ago go
 KEEP = 0.75  # how much of the limit is left after that
-_MAGIC = b"rushlight object 1\n"
+_MAGIC = b"rushlight object 2\n"
 _SUFFIX, _NOTES = ".object", ".notes"
 _SWEEP_EVERY = LIMIT // 64  # bytes stored between two looks at the folder, which may be large
 _SETTINGS = ("RUSHLIGHT_COMPILE_CACHE", "RUSHLIGHT_HOME", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA")
@@ -66,7 +66,7 @@ def load(name: str) -> bytes | None:
     try:
         whole = path.read_bytes()
         head, body = len(_MAGIC) + 32, memoryview(whole)
-        if whole[:head] == _MAGIC + hashlib.sha256(body[head:]).digest():
+        if whole[:head] == _head(name, body[head:]):
             _touch(path)
             USED[name] = None
             return whole[head:]
@@ -88,7 +88,7 @@ def store(name: str, body: bytes) -> bool:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _trusted(place):
             return False
-        draft.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
+        draft.write_bytes(_head(name, body) + body)
         os.replace(draft, place / (name + _SUFFIX))
         USED[name] = None
     except OSError as error:
@@ -101,6 +101,13 @@ def store(name: str, body: bytes) -> bool:
         _unseen[0] = 0
         sweep()
     return True
+
+
+def _head(name: str, body: bytes | memoryview) -> bytes:
+    """What an entry begins with."""
+    whole = hashlib.sha256(name.encode())
+    whole.update(body)
+    return _MAGIC + whole.digest()
 
 
 def note(name: str, lines: str) -> None:
