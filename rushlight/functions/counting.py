@@ -11,11 +11,13 @@ from ..core import dtypes
 from ..core.dispatch import not_implemented, refuse, result_type, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.shapes import dimension
+from ..core.state import STATE
 from ..core.tensor import Tensor
+from ..core.values import outside, settled
 from ..ops.contract import c_name
 from .arguments import combination
 from .control import hosted
-from .creation import linspace
+from .creation import linspace, ones_like, zeros
 from .reduction import put as _out
 from .results import named_result
 from .underived import by_aten, by_formula
@@ -116,6 +118,10 @@ def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
         raise not_implemented("bincount_cpu", input.dtype)
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
+    if STATE.tracer is not None and weights is None and minlength and x.ndim == 1:
+        found = _counted(input, minlength)
+        if found is not None:
+            return found
     if (x.ndim != 1 and x.size) or (x.size and x.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is None:
@@ -125,6 +131,17 @@ def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     kind = weights._array.dtype if weights.dtype is dtypes.float32 else np.dtype(np.float64)
     total = np.bincount(x, weights._array.astype(np.float64), minlength)
     return by_aten("bincount", wrap_array(total.astype(kind)), weights)
+
+
+def _counted(input: Tensor, count: int) -> Tensor | None:
+    """The counts of numbers below `count`, in a trace: a program asks at every run if they are."""
+    given = settled(input)
+    known = type(given) is np.ndarray and given.size > 0
+    if not known or given.min() < 0 or given.max() >= count:
+        return None
+    outside(input, 0, count)
+    places = input.long()
+    return zeros(count, dtype=dtypes.int64).index_add(0, places, ones_like(places))
 
 
 def _limits(

@@ -53,6 +53,11 @@ SAID: dict[str, Callable[[Any, Any], Any]] = {
     "chosen": lambda x, k: (torch.where(x > 0, x, k), torch.where(x > k, 2 * k, x)),
     "a tensor": _made,
     "a tensor of several": lambda x, k: (torch.tensor([k, 1, 2 * k]), torch.tensor((k, 0.5)).sum()),
+    "slopes": lambda x, k: (F.leaky_relu(x, k), F.leaky_relu(x.exp() - 1, negative_slope=-k)),
+    "scattered": lambda x, k: (
+        x.scatter(1, x.argmax(1, keepdim=True), k),
+        (x * 1).scatter_(0, torch.tensor([[0, 2, 1, 1]]), value=2 * k),
+    ),
     "rows": lambda x, k: x.index_fill(0, torch.tensor([0, 2]), k),
 }
 VALUES = [0.5, 0.25, -1.5, 0.1, 3.0, -0.0, 0.7, 2.0, 0.3]
@@ -119,6 +124,7 @@ def test_gradients_at_bounds_and_of_what_is_no_number(backend: str) -> None:
         lambda x, k: (3 * x.clamp(-k, k)).nan_to_num(0.0), lambda x, k: x.clamp(k, 1).nan_to_num(),
         lambda x, k: x.clamp_max(k) * x.detach().nan_to_num(), lambda x, k: x.clamp(k + 1, k),
         lambda x, k: torch.where(x > 0, x * x, k), lambda x, k: x.masked_fill(x > 0, k) * 2,
+        lambda x, k: F.leaky_relu(x, k), lambda x, k: x.scatter(0, torch.tensor([0, 4]), k) * 2,
     ):  # fmt: skip
         compiled = torch.compile(function, backend=backend)
         for k in (1.0, 0.5, 2.0, 0.0, -1.0):

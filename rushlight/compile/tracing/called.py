@@ -59,6 +59,14 @@ def _int(*args: Any, **kwargs: Any) -> Any:
     return as_whole(x) if type(x) is Number and x.followed() else int(*map(plain, args), **kwargs)
 
 
+def _set(owner: Any, name: Any, value: Any) -> None:
+    """`setattr(owner, name, value)`: it leaves what `owner.name = value` leaves."""
+    tracer = STATE.tracer
+    if tracer is not None and not tracer.closed and not tracer.reach.tables.knows(owner):
+        tracer.stop("setattr() must happen at every call")
+    setattr(owner, plain(name), value)
+
+
 def _noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
@@ -76,7 +84,7 @@ _OF_MATH = {
 }  # fmt: skip
 _MATH = ModuleType("math")  # code that has it among its constants can still be hashed
 vars(_MATH).update({**vars(math), **{f.__name__: new for f, new in _OF_MATH.items()}})
-_BUILT_IN = {"float": _float, "int": _int, "print": saying(print)}
+_BUILT_IN = {"float": _float, "int": _int, "print": saying(print), "setattr": _set}
 _LEFT = frozenset((*_BUILT_IN, *_NOTED, *NAMES_OF_DRAWS))  # exchanged where they are called
 _WRITING = frozenset(("format", "str"))
 _DIGITS = re.compile(r"%[\d.]*[efg]|\{[^{}]*:[^{}]*[efg]\}")  # "%.3f", "{:.3f}"

@@ -250,7 +250,7 @@ def _are_late(args: Any, kwargs: Any) -> bool:
 
 def _drawn(tracer: Any, engine: Any, function: Any, args: Any, kwargs: Any) -> Any:
     name = function.__name__
-    if name == "choice" and len(args) == 1 and not kwargs and type(args[0]) in (list, tuple):
+    if name == "choice" and len(args) == 1 and not kwargs and hasattr(args[0], "__len__"):
         place = tracer.chances.draw(Draw(engine, name, (range(len(args[0])),), {}))
         return args[0][plain(place)]
     if name == "choice" or not all(

@@ -137,6 +137,24 @@ def _chosen(func: Any, condition: Any, input: Any, other: Any) -> Any:
     return func(condition, _cast(input, kind), _cast(other, kind))
 
 
+def _sloped(func: Any, input: Any, negative_slope: Any, inplace: bool = False) -> Any:
+    x = _float(input)
+    if type(negative_slope) is not Number or inplace:
+        raise _Otherwise
+    return _apply("where", x > 0, x, x * _cast(negative_slope, x.dtype))
+
+
+def _scattered(
+    func: Any, input: Any, dim: Any, index: Any, src: Any = None, *, value: Any = None
+) -> Any:
+    """One number in all places: as many of it as there are places."""
+    number = src if value is None else value
+    if type(number) is not Number or (src is None) is (value is None):
+        raise _Otherwise
+    one = _cast(number, _float(input).dtype)
+    return func(input, dim, index, one.expand(index.shape))
+
+
 def _tensor(func: Any, data: Any, *, dtype: Any = None, device: Any = None) -> Any:
     if type(data) is Number:
         return _made(data, dtype).clone()
@@ -161,5 +179,7 @@ _WAYS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("masked_fill", "masked_fill_"), _masked),
     **dict.fromkeys(("index_fill", "index_fill_"), _filled_at),
     "full": _full, "full_like": _full_like, "new_full": _new_full, "fill_": _filled,
+    **dict.fromkeys(("scatter", "scatter_"), _scattered),
+    "leaky_relu": _sloped,
     "__setitem__": _stored, "where": _chosen, "tensor": _tensor,
 }  # fmt: skip

@@ -95,6 +95,10 @@ class Tables:
         if type(table) is dict and id(table) not in self._known:
             self._known[id(table)] = table, dict(table), path, items
 
+    def knows(self, owner: Any) -> bool:
+        """Whether all attributes of an object count."""
+        return id(getattr(owner, "__dict__", None)) in self._known
+
     def sequence(self, items: Any, path: str) -> None:
         """The items of a list count from now on."""
         if type(items) is list:
