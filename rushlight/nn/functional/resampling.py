@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -113,10 +114,25 @@ def _smoothed(size: int, out: int, align: bool, factor: float | None, mode: str)
     return weights / weights.sum(1, keepdims=True)
 
 
+_KEPT = 1 << 16  # numbers of a matrix that is kept
+
+
 def _matrix(size: int, out: int, mode: str, align: bool, factor: Any, smooth: bool) -> Array:
+    """The weights (out, size) of all sources in all results; to be read only."""
+    make = _kept_matrix if size * out <= _KEPT else _kept_matrix.__wrapped__
+    return make(size, out, mode, align, factor, smooth)
+
+
+@lru_cache(16)
+def _kept_matrix(
+    size: int, out: int, mode: str, align: bool, factor: Any, smooth: bool
+) -> Array:  # fmt: skip
     if smooth:
-        return _smoothed(size, out, align, factor, mode)
-    return (_bicubic if mode == "bicubic" else _linear)(size, out, align, factor)
+        found = _smoothed(size, out, align, factor, mode)
+    else:
+        found = (_bicubic if mode == "bicubic" else _linear)(size, out, align, factor)
+    found.flags.writeable = False
+    return found
 
 
 def _resampled(
