@@ -175,7 +175,7 @@ def copy_(self: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
             [1., 2.]])
     """
     inplace.refuse_leaf(self)
-    if self._base is not None:
+    if self._base is not None or getattr(other, "_base", None) is self:
         inplace.refuse_overlap(self, (other,))
     if not isinstance(other, Tensor):
         if not isinstance(other, (bool, int, float, complex, np.generic)):

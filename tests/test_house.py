@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FLOOR_ONE = {
     "primitive", "tensor", "calls", "tape", "dispatch", "families", "inplace", "inference",
     "operands", "overrides", "shortage", "values", "elsewhere", "meta", "gates", "spelling",
-    "sparse", "modes", "misuse", "outputs", "swift",
+    "sparse", "modes", "misuse", "outputs", "swift", "overlaps",
 }  # fmt: skip
 FLOORS = {
     "ops": 2, "autograd": 3, "compile": 3, "functions": 4, "nn": 5, "optim": 5, "utils": 5,

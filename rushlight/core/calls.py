@@ -122,7 +122,7 @@ def _unary(prim: Primitive) -> Any:
             y = evaluate(input, *params)
             return y if type(y) is ndarray else asarray(y)
         result = apply(prim, (input,), params)
-        return result if out is None else write_out(result, out)
+        return result if out is None else write_out(result, out, (input,))
 
     return op
 
@@ -255,7 +255,8 @@ def the_long_way(prim: Primitive, input: Any, other: Any, params: tuple[Any, ...
                 arrays = (a if code in "fd" else number(a, b.dtype)), b
                 return finish(prim, (input, other), arrays, run(prim, arrays, params), params)
     result = apply(prim, (input, other), params)
-    return result if out is None else write_out(result, out)
+    read = () if prim.dtype == "first" else (input, other)
+    return result if out is None else write_out(result, out, read)
 
 
 def _pair(prim: Primitive, long_way: Any = None) -> Any:

@@ -19,6 +19,7 @@ from .dtypes import scalar_type_name
 from .errors import Unfollowed, fail, levels_out, unremarked, user_line
 from .numbers import wrapped
 from .operands import combination, refuse_numbers
+from .overlaps import refuse_overlap
 from .overrides import NOT_HANDLED, handled, speaks
 from .primitive import Elementwise, Multilinear, Primitive, variant
 from .shortage import shortage
@@ -450,8 +451,11 @@ def _number_type(value: Any) -> dtypes.dtype:
     )
 
 
-def write_out(result: Any, out: Any) -> Any:
-    """Give a result into the caller's `out` tensor(s), as torch's `out=` does."""
+def write_out(result: Any, out: Any, read: tuple[Any, ...] = ()) -> Any:
+    """Give a result into the caller's `out` tensor(s), as torch's `out=` does.
+
+    Operands that an elementwise function `read` must not share a part of that memory.
+    """
     if isinstance(result, tuple):
         targets = tuple(write_out(one, into) for one, into in zip(result, out))
         return type(result)(*targets) if hasattr(result, "_fields") else targets
@@ -462,12 +466,7 @@ def write_out(result: Any, out: Any) -> Any:
             f"result type {scalar_type_name(result.dtype)} can't be cast to the desired output type"
             f" {scalar_type_name(out.dtype)}"
         )
-    own = out._array
-    if own.size and any(step == 0 and n > 1 for step, n in zip(own.strides, own.shape)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a"
-            " single memory location. Please clone() the tensor before performing the operation."
-        )
+    refuse_overlap(out, read)
     if out._array.shape != result._array.shape:
         _warn_of_resizing(out._array.shape, result._array.shape)
         out._array = np.empty(result._array.shape, out._array.dtype)

@@ -17,6 +17,17 @@ from . import dtypes
 from .dispatch import LATE, OUTPUT_OF, node_name, result_type, scalar_type_name
 from .errors import fail, unremarked, user_place
 from .memory import blank
+from .overlaps import (
+    APART,
+    READ,
+    SPREAD,
+    refuse_overlap,
+    refuse_sharing,
+    repeats,
+    within,
+    write_spread,
+)
+from .overlaps import refuse_shared_places as refuse_shared_places
 from .shapes import broadcast
 from .state import SMALL, STATE
 from .tape import (
@@ -186,54 +197,6 @@ def _refuse_view(target: Tensor, base: Tensor) -> None:
         )
 
 
-def refuse_overlap(target: Tensor, others: Any = ()) -> None:
-    """torch's errors for writing where elements share a place: an expanded tensor's own, or some
-    of the target's and some of an operand's (`x[1:] += x[:-1]`).
-    """
-    refuse_shared_places(target._array)
-    for other in others:
-        if isinstance(other, Tensor) and _partly_shared(target._array, other._array):
-            raise _overlapping()
-
-
-def refuse_sharing(out: Tensor | None, *inputs: Tensor) -> None:
-    """torch's error for an `out` that has any place in common with what is read."""
-    if out is not None and any(np.may_share_memory(out._array, x._array) for x in inputs):
-        raise _overlapping()
-
-
-def _overlapping() -> BaseException:
-    return fail(
-        RuntimeError,
-        "unsupported operation: some elements of the input tensor and the written-to tensor refer"
-        " to a single memory location. Please clone() the tensor before performing the operation.",
-    )
-
-
-def _partly_shared(a: Any, b: Any) -> bool:
-    """Whether two dense arrays have some places in common, but not all in the same order."""
-    a, b = getattr(a, "memory", a), getattr(b, "memory", b)
-    if not (type(a) is ndarray is type(b) and a.size and b.size) or not all(
-        x.flags.c_contiguous or x.flags.f_contiguous for x in (a, b)
-    ):
-        return False
-    first, second = a.__array_interface__["data"][0], b.__array_interface__["data"][0]
-    if first == second and a.nbytes == b.nbytes:
-        return a.strides != b.strides
-    return first < second + b.nbytes and second < first + a.nbytes
-
-
-def refuse_shared_places(a: Any) -> None:
-    """torch's error for writing to an array of which several elements are one place."""
-    a = getattr(a, "memory", a)  # that a traced array stands for
-    if type(a) is ndarray and a.size and any(not s and n > 1 for s, n in zip(a.strides, a.shape)):
-        raise fail(
-            RuntimeError,
-            "unsupported operation: more than one element of the written-to tensor refers to a"
-            " single memory location. Please clone() the tensor before performing the operation.",
-        )
-
-
 def shadow(target: Tensor) -> Tensor:
     """The target's present value and history, out of reach of the coming write."""
     return wrap(target._array.copy(), target._entry)
@@ -398,15 +361,27 @@ LATE.assign = lambda target, result: write(target, result._array)
 def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     """The in-place twin (`add_`) of a function whose first argument is the target."""
 
+    name = function.__name__
+    apart, spread, read = name in APART, SPREAD.get(name), READ.get(name)
+
     def twin(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         others = (*args, *kwargs.values()) if kwargs else args
         if self._base is not None:
             refuse_leaf(self)
-            refuse_overlap(self, others)
+            if spread and repeats(self._array) and not recording(self, others):
+                write_spread(self, spread, lambda x: function(x, *args, **kwargs), others)
+                return self
+            refuse_overlap(self, others[:read])
         elif self._entry is not None:
             refuse_leaf(self)
         elif not others and type(self._array) is ndarray:  # nothing to refuse or to record
             return store(self, function(self))
+        else:
+            for one in others[:read]:
+                if isinstance(one, Tensor) and one._base is not None:
+                    refuse_overlap(self, (one,))
+        if apart:
+            refuse_sharing(self, *within(others[:read]))
         source = shadow(self) if recording(self, others) else self
         try:
             return store(self, function(source, *args, **kwargs))
@@ -479,7 +454,9 @@ def in_place_ufunc(op: Callable[..., Any], ufunc: Any, general: Any = None) -> C
             b = other._array if kind in EAGER_TYPES else other
             char = a.dtype.char
             if self._base is None and (
-                (kind is float or kind is int or (kind in EAGER_TYPES and b.dtype is a.dtype))
+                kind is float
+                or kind is int
+                or (kind in EAGER_TYPES and b.dtype is a.dtype and other._base is not self)
                 if char in "fd"
                 else kind is int and char in counting
             ):

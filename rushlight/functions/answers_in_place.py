@@ -26,7 +26,7 @@ def _compared(name: str) -> Callable[..., Tensor]:
 
     def twin(self: Tensor, other: Any) -> Tensor:
         inplace.refuse_leaf(self)
-        if self._base is not None:
+        if self._base is not None or getattr(other, "_base", None) is self:
             inplace.refuse_overlap(self, (other,))
         if not inplace.recording(self, (other,)):
             return inplace.store(self, op(self, other))
@@ -48,7 +48,7 @@ def _decided(name: str) -> Callable[..., Tensor]:
 
     def twin(self: Tensor, *other: Any, **named_other: Any) -> Tensor:
         others = (*other, *named_other.values())
-        if self._base is not None:
+        if self._base is not None or any(getattr(x, "_base", None) is self for x in others):
             inplace.refuse_overlap(self, others)
         source = inplace.shadow(self) if inplace.recording(self, others) else self
         return inplace.store(self, op(source, *other, **named_other))

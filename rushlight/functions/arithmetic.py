@@ -29,9 +29,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def into(result: Any, out: Any) -> Any:
+def into(result: Any, out: Any, read: tuple[Any, ...] = ()) -> Any:
     """The result, written into the caller's `out` if there is one."""
-    return result if out is None else write_out(result, out)
+    return result if out is None else write_out(result, out, read)
 
 
 def add(input: Any, other: Any, *late: Any, alpha: Any = 1, out: Any = None) -> Any:

@@ -12,6 +12,7 @@ from ..core import dtypes, inplace
 from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
 from ..core.numbers import held
+from ..core.overlaps import refuse_assigned
 from ..core.tensor import Tensor
 from ..core.values import Value
 from ..ops import indexing as ix
@@ -424,11 +425,10 @@ def _write(self: Tensor, filled: list[Any], value: Any) -> None:
     try:
         basic, then = _two_steps(filled)
         array = inplace.memory(self)[(*basic, ...)]
+        refuse_assigned(self, array, value, then)
         if then:
             array[then] = _bare(given) if len(then) == 1 else given
         else:
-            if array.size:
-                inplace.refuse_shared_places(array)
             np.copyto(array, given, casting="unsafe")
     except IndexError as error:
         raise ix.in_torchs_words(error) from None

@@ -8,7 +8,7 @@ from typing import Any
 from ..core import dtypes
 from ..core.dispatch import result_type, scalar_type_name, write_out
 from ..core.errors import ShapeError, fail
-from ..core.inplace import refuse_sharing
+from ..core.overlaps import refuse_sharing
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..core.values import Value
@@ -142,5 +142,6 @@ def stack(tensors: Any, dim: int = 0, *, axis: Any = None, out: Any = None) -> T
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and"
                 f" {list(x._array.shape)} at entry {place}",
             )
+    refuse_sharing(out, *tensors)
     result = s.stack(tensors, dimension(dim, len(first) + 1))
     return result if out is None else write_out(result, out)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import dtypes, numbers
 from ..core.dispatch import scalar_type_name, write_out
-from ..core.inplace import refuse_sharing
+from ..core.overlaps import refuse_sharing
 from ..core.shapes import broadcast
 from ..core.state import STATE
 from ..core.tensor import Tensor

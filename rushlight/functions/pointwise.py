@@ -258,7 +258,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     if condition.dtype is not dtypes.bool_:
         warn_once(_BYTES)
         condition = cast(condition, dtypes.bool_)
-    return into(e.where(condition, a, b), out)
+    return into(e.where(condition, a, b), out, (condition, input, other))
 
 
 def positive(input: Tensor) -> Tensor:

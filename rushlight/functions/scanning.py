@@ -6,6 +6,7 @@ from typing import Any
 
 from ..core import dtypes
 from ..core.dispatch import named, not_implemented, refuse
+from ..core.overlaps import refuse_overlap
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..ops import compare as c
@@ -48,6 +49,7 @@ def cumsum(
     """
     if out is not None:  # which says the type, as in torch
         dtype = dtype or out.dtype
+        refuse_overlap(out, (input,))
     input = _typed(input, dtype)
     if dtype is not None:
         refuse(input, "bool", "cumsum_out_cpu")

@@ -10,7 +10,7 @@ import numpy as np
 from ..core import numbers
 from ..core.dispatch import scalar_type_name, wrap_array
 from ..core.errors import fail
-from ..core.inplace import refuse_overlap, refuse_sharing
+from ..core.overlaps import refuse_overlap, refuse_sharing
 from ..core.shapes import also_axis, dimension
 from ..core.tensor import Tensor
 from ..core.values import outside, settled

@@ -10,7 +10,7 @@ from ..core import dtypes
 from ..core.dispatch import not_implemented, wrap_array
 from ..core.dtypes import COMPLEX_CODES
 from ..core.errors import fail
-from ..core.inplace import refuse_sharing
+from ..core.overlaps import refuse_sharing
 from ..core.shapes import dimension
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses, some
