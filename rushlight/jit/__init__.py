@@ -10,6 +10,7 @@ from typing import Any, Final
 import rushlight as rl
 
 from ..core.names import explain_missing as _explain_missing
+from . import _state
 from .kinds import isinstance
 
 __all__ = [

@@ -5,10 +5,11 @@
 False
 """
 
+from . import symbolic_helper
 from .errors import OnnxExporterError, UnsupportedOperatorError
 from .exporting import ONNXProgram, TrainingMode, export, is_in_onnx_export
 
 __all__ = [
     "ONNXProgram", "OnnxExporterError", "TrainingMode", "UnsupportedOperatorError", "export",
-    "is_in_onnx_export",
+    "is_in_onnx_export", "symbolic_helper",
 ]  # fmt: skip

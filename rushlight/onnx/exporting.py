@@ -30,7 +30,7 @@ from . import core_ops, whole_ops
 from .errors import OnnxExporterError, UnsupportedOperatorError, refused
 from .writer import Constant, Writer
 
-_OLDEST, _USUAL = 18, 18
+_OLDEST, USUAL = 18, 18
 _exporting = [False]
 
 
@@ -124,7 +124,7 @@ def export(
     names = _input_names(model, call, len(leaves), input_names)
     axes = _axes(names, dynamic_axes, dynamic_shapes)
     exporter = Exporter(onnx, model, call, leaves, names, axes, training)
-    opset = opset_version or _USUAL
+    opset = opset_version or USUAL
     program = exporter.program(output_names, max(opset, _OLDEST))
     if opset < _OLDEST:
         program.model_proto = _older(program.model_proto, opset)

@@ -214,3 +214,14 @@ def test_the_step_between_two_slopes() -> None:
     slopes = torch.tensor(-1.0), torch.tensor(5.0)
     assert least(0.0, 1.0, slopes[0], 1.0, 3.0, slopes[1], bounds=(0.5, 0.9)) == 0.5
     assert least(0.0, 1.0, slopes[0], 1.0, -5.0, slopes[0]) == 1.0
+
+
+def test_what_libraries_ask_of_scripting_and_of_the_older_exporter() -> None:
+    state, helper = module("torch.jit._state"), module("torch.onnx.symbolic_helper")
+    assert bool(state._enabled) and state._enabled.enabled is True and not state._script_classes
+    assert isinstance(helper.GLOBALS.export_onnx_opset_version, int)
+
+    def symbolic(g: Any, x: Any, dim: int) -> Any:
+        return g.op("Sum", x, axis_i=dim)
+
+    assert helper.parse_args("v", "i")(symbolic) is symbolic
