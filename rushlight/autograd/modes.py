@@ -95,7 +95,11 @@ class _Bare(type):
 
 
 class no_grad(Mode, metaclass=_Bare):
-    """Nothing is recorded inside.
+    """Nothing is recorded inside: results require no gradient, and the tape does not grow.
+
+    A block (`with torch.no_grad():`) or a decorator of functions, generators too; of this thread
+    alone. Tensors made inside may take part in gradients later.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html
 
     >>> import rushlight as torch
     >>> x = torch.ones(1, requires_grad=True)
@@ -107,7 +111,11 @@ class no_grad(Mode, metaclass=_Bare):
 
 
 class enable_grad(Mode, metaclass=_Bare):
-    """Recording is on inside, whatever surrounds it.
+    """Recording is on inside, whatever surrounds it but inference mode.
+
+    A block (`with torch.enable_grad():`) or a decorator of functions, generators too; of this
+    thread alone.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.enable_grad.html
 
     >>> import rushlight as torch
     >>> with torch.no_grad(), torch.enable_grad():
@@ -120,6 +128,9 @@ class enable_grad(Mode, metaclass=_Bare):
 
 class set_grad_enabled(Mode):
     """Recording on or off: at once when called, and restored at the end of a `with` block.
+
+    Args: mode, whether operations are recorded from now on in this thread.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_grad_enabled.html
 
     >>> import rushlight as torch
     >>> with torch.set_grad_enabled(False):
@@ -147,6 +158,11 @@ class set_grad_enabled(Mode):
 
 class inference_mode(Mode):
     """Nothing is recorded inside, and tensors made inside never take part in gradients.
+
+    Args: mode, whether to switch it on or off. A block or a decorator; of this thread alone.
+    Raises: RuntimeError outside, where such a tensor is to be saved for a gradient or written to.
+    Source:
+    https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.inference_mode.html
 
     >>> import rushlight as torch
     >>> with torch.inference_mode():

@@ -29,6 +29,23 @@ __all__ = [
 ]  # fmt: skip
 
 _NUMBERS = (bool, int, float, complex, np.number, np.bool_)
+_SIZES = """
+
+    Args: size, as numbers one after another or as a tuple; dtype (default: the default float type);
+    requires_grad; memory_format; layout, device and pin_memory, as torch takes them.
+    Raises: RuntimeError for a negative size, TypeError for none.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.{name}.html"""
+_AS = """{what}, with the shape, type and order in memory of another tensor.
+
+    Args: dtype, layout, device, requires_grad and memory_format, which differ where given.
+    Raises: TypeError for an input that is no tensor.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.{name}.html"""
+
+
+_CONTENT = {
+    "zeros": "A tensor of zeros", "ones": "A tensor of ones",
+    "empty": "A tensor of whatever memory held",
+}  # fmt: skip
 
 
 def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..., Tensor]:
@@ -60,7 +77,8 @@ def _filled(name: str, make: Callable[..., np.ndarray], doc: str) -> Callable[..
         return finish(array, requires_grad, out)
 
     create.__name__ = create.__qualname__ = name
-    create.__doc__ = doc
+    sentence, *example = doc.split("\n", 1)
+    create.__doc__ = "\n".join([sentence + _SIZES.format(name=name), *example])
     return create
 
 
@@ -98,7 +116,11 @@ def full(
 ) -> Tensor:  # fmt: skip
     """A tensor of one value; its type follows the value unless `dtype` is given.
 
-    Raises RuntimeError for a value that the type cannot hold.
+    Args: size, a tuple; fill_value, a number or a tensor of one; dtype; requires_grad; layout,
+    device and pin_memory, as torch takes them.
+    Raises: RuntimeError for a value that the type cannot hold or a negative size, TypeError for a
+    size that is no tuple.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.full.html
 
     >>> import rushlight as torch
     >>> torch.full((2,), 7)
@@ -155,7 +177,7 @@ def _like(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
         return kin(finish(array, requires_grad), input)
 
     create.__name__ = create.__qualname__ = name
-    create.__doc__ = f"`{name.removesuffix('_like')}` with the shape and type of another tensor."
+    create.__doc__ = _AS.format(name=name, what=_CONTENT[name.removesuffix("_like")])
     return create
 
 

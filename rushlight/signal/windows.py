@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,13 @@ __all__ = [
 ]  # fmt: skip
 
 Formula = Callable[..., np.ndarray]
+SHARED = """
+    Here n = 0 .. M - 1, and L = M - 1, or M where sym is False.
+    Args: M, the number of points; sym: both ends alike, else one period of a longer signal; dtype,
+    float32 or float64.
+    Raises: ValueError for a negative M or another dtype.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.signal.windows.{name}.html
+"""
 
 
 def _window(formula: Formula) -> Callable[..., Tensor]:
@@ -29,7 +37,6 @@ def _window(formula: Formula) -> Callable[..., Tensor]:
     if name in ("general_hamming", "hamming", "hann", "nuttall"):
         name = "general_cosine"  # torch's errors name the general form
 
-    @wraps(formula)
     def create(
         M: int, *, sym: bool = True, dtype: Any = None, layout: Any = dtypes.strided,
         device: Any = None, requires_grad: bool = False, **shape: Any,
@@ -49,7 +56,19 @@ def _window(formula: Formula) -> Callable[..., Tensor]:
             set_requires_grad(result, True)
         return result
 
-    return create
+    common = signature(create)
+    public: Any = wraps(formula)(create)
+    public.__signature__ = _public(common, signature(formula))
+    before, example, after = str(formula.__doc__).partition("\n    >>>")
+    public.__doc__ = before + SHARED.format(name=formula.__name__) + example + after
+    return public
+
+
+def _public(common: Signature, formula: Signature) -> Signature:
+    """What all windows take, with what this one's formula takes behind (n, length, sym)."""
+    first, *named, _ = common.parameters.values()
+    own = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in [*formula.parameters.values()][3:]]
+    return common.replace(parameters=[first, *own, *named])
 
 
 def _one(n: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -24,7 +24,12 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Any:
-    """The norm of all elements of all tensors as one vector: a 0-d tensor.
+    """The norm of all elements of all tensors as one vector: (sum |x|^p)^(1/p), a 0-d tensor.
+
+    Args: tensors, several or one; norm_type, the p; error_if_nonfinite, whether nan and inf are
+    refused; foreach is taken without effect.
+    Raises: RuntimeError for a norm that is not finite, if asked.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.get_total_norm.html
 
     >>> import rushlight as torch
     >>> torch.nn.utils.get_total_norm([torch.tensor([3.0]), torch.tensor([4.0])])
@@ -57,6 +62,10 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale the gradients in place by min(1, max_norm / total_norm).
 
+    Args: parameters, several or one, of which those without a gradient are passed over; max_norm;
+    total_norm, a tensor, as `get_total_norm` gives it; foreach is taken without effect.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grads_with_norm_.html
+
     >>> import rushlight as torch
     >>> w = torch.zeros(2, requires_grad=True)
     >>> w.grad = torch.tensor([3.0, 4.0])
@@ -78,6 +87,12 @@ def clip_grad_norm_(
     foreach: bool | None = None,
 ) -> Any:
     """Scale the gradients in place so that their total norm is at most max_norm; the old norm.
+
+    Args: parameters, several or one, of which those without a gradient are passed over; max_norm;
+    norm_type, the p of the norm (inf: the largest element); error_if_nonfinite, whether a norm of
+    nan or inf is refused; foreach is taken without effect.
+    Raises: RuntimeError for a norm that is not finite, if asked.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
 
     >>> import rushlight as torch
     >>> weight = torch.ones(2, requires_grad=True)
