@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+import copy
+import operator
 import random
 from typing import Any
 
 import pytest
 
 import rushlight as torch
+from rushlight.compile.disk.names import ANY, loaded_in
 
 X = torch.tensor([[1.0, -2.0], [3.0, 0.5], [-1.0, 4.0]])
 
@@ -111,3 +115,67 @@ def test_layers_that_chance_picks() -> None:
     for one, other in zip(found[True], found[False]):
         assert torch.allclose(one, other)
     assert len(call.programs) == 3
+
+
+def _imports() -> Any:
+    from operator import attrgetter as by_name
+
+    return by_name
+
+
+@pytest.mark.parametrize(
+    ("function", "any_name"),
+    [
+        (lambda net: net.eval(), False), (lambda net: net.exec(), False),
+        (lambda net: eval("net"), True), (lambda net: builtins.eval("net"), True),
+        (lambda net: net.__dict__, True), (lambda net: getattr(net, "a"), True),  # noqa: B009  # that is what is tried
+        (lambda net: operator.attrgetter("a")(net), True), (lambda net: vars(net), True),
+        (_imports, True), (lambda net: [lambda: dir(net)], True), (lambda net: net.a, False),
+    ],
+)  # fmt: skip
+def test_code_that_may_read_any_name(function: Any, any_name: bool) -> None:
+    assert (ANY in loaded_in(function.__code__)) is any_name
+
+
+class Best:
+    """Early stopping as users write it."""
+
+    def __init__(self) -> None:
+        self.best, self.count = float("inf"), 0
+        self.weights: Any = None
+
+    def __call__(self, value: float, net: Any) -> None:
+        if value < self.best:
+            self.best, self.count = value, 0
+            self.weights = copy.deepcopy(net.state_dict())
+        else:
+            self.count += 1
+
+
+@pytest.mark.filterwarnings("ignore:compiled .* runs eagerly")
+def test_a_step_that_goes_into_evaluation_keeps_its_best_weights() -> None:
+    def trained(compiled: bool) -> Any:
+        torch.manual_seed(0)
+        net, best = torch.nn.Linear(2, 1), Best()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+
+        def step(x: Any) -> float:
+            net.train()
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+            net.eval()
+            with torch.no_grad():
+                value = net(x + 1).square().mean().item()
+            best(value, net)
+            return value
+
+        call: Any = torch.compile(step) if compiled else step
+        values = [call(X * (1 if k < 8 else -3)) for k in range(14)]
+        kept = {name: x.tolist() for name, x in best.weights.items()}
+        return (values, kept, best.best, best.count), call
+
+    (found, call), (expected, _) = trained(True), trained(False)
+    assert found[0] == pytest.approx(expected[0]) and found[2:] == pytest.approx(expected[2:])
+    assert found[1]["bias"] == pytest.approx(expected[1]["bias"])
+    assert len(call.programs) >= 2

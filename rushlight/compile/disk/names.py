@@ -26,6 +26,7 @@ _SILENT = frozenset("EXTENDED_ARG CACHE RESUME PRECALL NOP".split())
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _ASKING = frozenset(("getattr", "hasattr", "vars", "__dict__"))
 _BY_NAME = frozenset("getattr vars __dict__ dir eval exec locals globals attrgetter".split())
+_METHODS = frozenset(("eval", "exec"))  # modules have such methods, which are others
 _CAUGHT = frozenset(("AttributeError", "Exception"))
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
@@ -163,11 +164,14 @@ def loaded_in(code: CodeType) -> frozenset[str]:
     ANY is among them where names may be put together.
     """
     found: set[str] = {x for x in code.co_consts if type(x) is str}
-    if not _BY_NAME.isdisjoint(code.co_names):
-        found.add(ANY)
     for one in dis.get_instructions(code):
         if one.opname.startswith("LOAD") and isinstance(one.argval, str):
             found.add(one.argval)
+        method = one.opname in _ATTRIBUTES and one.argval in _METHODS
+        if isinstance(one.argval, str) and one.argval in _BY_NAME and not method:
+            found.add(ANY)
+    if "builtins" in code.co_names and not _BY_NAME.isdisjoint(code.co_names):
+        found.add(ANY)
     return frozenset(found.union(*map(loaded_in, _inner(code))))
 
 
