@@ -192,6 +192,20 @@ def set_requires_grad(tensor: Tensor, wanted: bool) -> None:
     tensor._entry = LEAF if wanted else None
 
 
+# What the library keeps in a tensor's dictionary (those of stand-ins for graphs last).
+_INNER = frozenset((*Tensor.__annotations__, "_gradient_type", "_follower", "_form", "_ref"))
+
+
+def hung_on(tensor: Tensor) -> dict[str, Any]:
+    """The attributes that a program gave a tensor, which go where it is copied or stored."""
+    return {name: value for name, value in tensor.__dict__.items() if name not in _INNER}
+
+
+def is_inner(name: str) -> bool:
+    """Whether the library keeps something of a tensor by this name."""
+    return name in _INNER
+
+
 def link_view(view: Tensor, source: Tensor) -> Tensor:
     """Note that `view` shares memory with `source`: a write through one reaches the other."""
     base = source._base

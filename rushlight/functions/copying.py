@@ -10,7 +10,7 @@ import numpy as np
 from ..core.inference import InferenceTensor
 from ..core.state import STATE
 from ..core.tape import LEAF, storage_of
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, hung_on
 from ..core.values import Value
 
 
@@ -83,9 +83,8 @@ def deepcopy(self: Tensor, memo: dict[Any, Any]) -> Tensor:
     memo[id(self)] = result
     result._array = _content(self, memo)
     result._entry = self._entry
-    for name, value in self.__dict__.items():
-        if not name.startswith("_"):
-            setattr(result, name, copy.deepcopy(value, memo))
+    for name, value in hung_on(self).items():
+        setattr(result, name, copy.deepcopy(value, memo))
     if self._grad is not None:
         result._grad = deepcopy(self._grad, memo)
     return result
@@ -95,16 +94,15 @@ def shallow_copy(self: Tensor) -> Tensor:
     """Another tensor over the same memory, with the same history and attributes."""
     result = object.__new__(kind_of(self))
     result._array, result._entry = self._array, self._entry
-    result.__dict__.update({k: v for k, v in self.__dict__.items() if not k.startswith("_")})
+    result.__dict__.update(hung_on(self))
     return result
 
 
 def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
     if STATE.tracer is not None:
         STATE.tracer.escape("a pickle")
-    extra = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
     kind = Tensor if self._inference else type(self)
-    return _rebuild, (kind, self._array, self._entry is not None, extra)
+    return _rebuild, (kind, self._array, self._entry is not None, hung_on(self))
 
 
 def _rebuild(kind: type, array: np.ndarray, requires_grad: bool, extra: dict[str, Any]) -> Tensor:

@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..core.tape import LEAF, storage_of
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, hung_on
 from .copying import memory_of, placed
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -127,10 +127,9 @@ def _reduced(tensor: Tensor) -> Any:
     if file is None:
         return tensor.__reduce_ex__(2)
     start = array.ctypes.data - np.frombuffer(file.buffer, np.uint8).ctypes.data
-    extra = {key: value for key, value in tensor.__dict__.items() if not key.startswith("_")}
     layout = array.dtype, array.shape, array.strides, start
     kind = Tensor if tensor._inference else type(tensor)
-    return _received, (kind, file, layout, tensor._entry is LEAF, extra)
+    return _received, (kind, file, layout, tensor._entry is LEAF, hung_on(tensor))
 
 
 def _received(

@@ -11,7 +11,7 @@ import rushlight as rl
 from ..core.errors import fail, is_ours
 from ..core.overrides import plain_results
 from ..core.tape import LEAF
-from ..core.tensor import Tensor, register_eager_type
+from ..core.tensor import Tensor, hung_on, register_eager_type
 
 __all__ = [
     "Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter",
@@ -86,7 +86,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        state = {k: v for k, v in self.__dict__.items() if k[:1] != "_"}
+        state = hung_on(self)
         data = (self.data, self.requires_grad, OrderedDict())
         if state:
             return _rebuild_parameter_with_state, (*data, state)

@@ -14,7 +14,7 @@ import rushlight as rl
 
 from ..core import dtypes
 from ..core.shapes import Size
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, hung_on, is_inner, wrap
 from .errors import CheckpointError
 
 MAX_DIMENSIONS = 64
@@ -169,15 +169,14 @@ _MARK = "_is_buffer"  # of an `nn.Buffer`
 def attributes(tensor: Tensor) -> dict[str, Any]:
     """What the user hung on a tensor (`w.tag = "a"`)."""
     kind = type(tensor)
-    found = tensor.__dict__.items()
-    return {k: v for k, v in found if (k[:1] != "_" or k == _MARK) and not hasattr(kind, k)}
+    return {k: v for k, v in hung_on(tensor).items() if k[:2] != "__" and not hasattr(kind, k)}
 
 
 def set_attributes(tensor: Tensor, found: dict[str, Any]) -> Tensor:
     """Hang plain attributes on a tensor; names that mean something already are refused."""
     for name, value in found.items():
-        inner = type(name) is not str or (name[:1] == "_" and not (name == _MARK and value is True))
-        if inner or hasattr(type(tensor), name):
+        inner = type(name) is not str or is_inner(name) or name[:2] == "__"
+        if inner or (name == _MARK and value is not True) or hasattr(type(tensor), name):
             raise CheckpointError("the file sets an inner attribute of a tensor; refused")
         setattr(tensor, name, value)
     return tensor

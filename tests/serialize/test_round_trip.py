@@ -118,7 +118,7 @@ def test_what_a_user_hung_on_a_tensor():
     data = saved({"w": weight})
     assert loaded(data)["w"].note == ["kept"]
     pickled = records(data)["archive/data.pkl"]
-    for name in (b"grad", b"_new", b"view"):
+    for name in (b"grad", b"_ref", b"view"):
         bad = pickled.replace(b"X\x04\x00\x00\x00note", b"X\x04\x00\x00\x00" + name)
         with pytest.raises(CheckpointError, match="inner attribute"):
             loaded(packed({**records(data), "archive/data.pkl": bad}))
