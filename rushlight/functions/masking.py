@@ -50,7 +50,12 @@ def _c_name(x: Tensor) -> str:
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """input with one value wherever the mask holds.
+    """A copy of the input with `value` where the mask is True.
+
+    Args: mask, of bools; value, a number or a tensor of no dimension.
+    Shapes: input and mask broadcast together.
+    Raises: RuntimeError for a mask of other than bools, or shapes that do not broadcast.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
 
     >>> import rushlight as torch
     >>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 0)
@@ -100,7 +105,13 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """input with the places where the mask holds filled, in order, from `source`.
+    """A copy of the input whose elements under the mask are those of `source`, one after another.
+
+    Args: mask, of bools; source, of the input's type, with at least as many elements as the mask
+    has True.
+    Shapes: input and mask broadcast together.
+    Raises: RuntimeError for too few elements or another type.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_scatter.html
 
     >>> import rushlight as torch
     >>> mask = torch.tensor([False, True, True])

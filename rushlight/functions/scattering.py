@@ -184,7 +184,13 @@ def _combined(input: Tensor, place: int, places: np.ndarray, given: Any, reduce:
 
 @also_axis
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Any = None) -> Tensor:
-    """input with values of `src` added at places along a dimension.
+    """A copy of the input with elements of `src` added at places that `index` gives along `dim`.
+
+    Formula: for two dimensions and dim=0, result[index[i, j], j] += src[i, j].
+    Shapes: index is at most as large as src, and as the input in all dimensions but `dim`.
+    Types: index of int64 or int32; src of the input's.
+    Raises: RuntimeError for another type, an index out of range, or larger shapes.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter_add.html
 
     >>> import rushlight as torch
     >>> torch.scatter_add(torch.zeros(2), 0, torch.tensor([1, 1]), torch.ones(2))
@@ -203,7 +209,13 @@ def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
     out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """input combined (sum, prod, mean, amax, amin) with `src`'s values at places along a dimension.
+    """A copy of the input where elements of `src` that `index` sends to one place are made one.
+
+    Args: dim; index; src; reduce, "sum", "prod", "mean", "amax" or "amin"; include_self, whether
+    the input's own element takes part.
+    Shapes: index is at most as large as src, and as the input in all dimensions but `dim`.
+    Raises: RuntimeError for another type of src or an index out of range.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter_reduce.html
 
     >>> import rushlight as torch
     >>> torch.scatter_reduce(torch.ones(2), 0, torch.tensor([0, 0]), torch.tensor([3., 4.]), "prod")
@@ -223,7 +235,12 @@ def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *,
     include_self: bool = True, out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """input combined (prod, mean, amax, amin) with the entries of `source` along a dimension.
+    """A copy of the input where slices of `source` that `index` sends to one place are made one.
+
+    Args: dim; index, a vector; source, a slice for each index; reduce, "prod", "mean", "amax" or
+    "amin"; include_self, whether the input's own slice takes part.
+    Raises: RuntimeError for another reduction or type, IndexError for an index out of range.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_reduce_.html
 
     >>> import rushlight as torch
     >>> torch.index_reduce(torch.ones(2), 0, torch.tensor([1, 1]), torch.tensor([3., 4.]), "amax")
@@ -248,7 +265,8 @@ def index_reduce(
             f" ({have}), for dim: {dim}"
         )
     size = input._array.shape[place] if input._array.ndim else 1
-    _in_range("index_reduce", rows, place, size)
+    if outside(rows, 0, size):
+        raise IndexError("index out of range in self")
     wide = rows.reshape((-1,) + (1,) * (len(given) - 1 - place)) if given else rows
     places = np.broadcast_to(wide, given or (1,))
     return _out(r.index_reduce(input, source, place, places, reduce, include_self), out)

@@ -173,7 +173,12 @@ def _middle(name: str, whole: Any, along: Any, result: Any, doc: str) -> Any:
 
 median = _middle(
     "median", o.median_all, o.median_along, _median,
-    """The middle element, the lower of two; with `dim`, along it, and where. A nan wins.
+    """The middle element, the lower of two; with `dim`, a pair (values, indices). A nan wins.
+
+    Args: dim (or axis); keepdim (or keepdims).
+    Shapes: without `dim`, which `keepdim` keeps at size 1.
+    Raises: IndexError for a dimension that is not there, or of size 0.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.median.html
 
     >>> import rushlight as torch
     >>> torch.median(torch.tensor([4., 1., 3., 2.]))
@@ -182,7 +187,12 @@ median = _middle(
 )  # fmt: skip
 nanmedian = _middle(
     "nanmedian", o.nanmedian_all, o.nanmedian_along, _nanmedian,
-    """The middle of the elements that are not nan, the lower of two.
+    """The middle of the elements that are not nan, the lower of two; as `median` with a `dim`.
+
+    Args: dim (or axis); keepdim (or keepdims). Where all are nan, the result is nan.
+    Shapes: without `dim`, which `keepdim` keeps at size 1.
+    Raises: IndexError for a dimension that is not there, or of size 0.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nanmedian.html
 
     >>> import rushlight as torch
     >>> torch.nanmedian(torch.tensor([4., torch.nan, 3.]))
@@ -311,7 +321,15 @@ def nanquantile(
     axis: Any = None, keepdims: Any = None,
     interpolation: str = "linear", out: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`quantile` of the elements that are not nan.
+    """Quantiles without nans: the number below which a share q of the others lies.
+
+    Args: q, a number or a vector of shares in [0, 1]; dim (or axis; all elements by default);
+    interpolation between two elements: "linear", "lower", "higher", "midpoint" or "nearest".
+    Shapes: without `dim`, which `keepdim` (or keepdims) keeps at size 1; for a vector q, (len(q),
+    ...).
+    Raises: RuntimeError for a share outside [0, 1], another interpolation, or other than float32
+    and float64, IndexError for a dimension that is not there.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nanquantile.html
 
     >>> import rushlight as torch
     >>> torch.nanquantile(torch.tensor([1.0, torch.nan, 3.0]), 0.5)

@@ -93,3 +93,9 @@ def test_values_that_do_not_fit_are_refused_in_torchs_words(accumulate: bool) ->
     )
     with pytest.raises(IndexError, match="index 4 is out of bounds for dimension 0 with"):
         rl.zeros(4, 3).index_put_((rl.tensor([0, 4]),), rl.tensor(1.0), accumulate)
+
+
+@pytest.mark.parametrize("place", [2, -1])
+def test_index_reduce_refuses_a_place_that_is_not_there(place: int) -> None:
+    with pytest.raises(IndexError, match="index out of range in self"):
+        rl.index_reduce(rl.zeros(2), 0, rl.tensor([place]), rl.ones(1), "mean")
