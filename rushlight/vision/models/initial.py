@@ -31,3 +31,14 @@ def xavier(module: nn.Module) -> None:
     """The course's `init_cnn`: Glorot's uniform weights for linear and convolution layers."""
     if isinstance(module, (nn.Linear, nn.Conv2d)):
         nn.init.xavier_uniform_(module.weight)
+
+
+def mobile(module: nn.Module) -> None:
+    """MobileNets' weights: normal, by outgoing connections or of deviation 0.01; no biases."""
+    norms_to_identity(module)
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        no_bias(module)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0, 0.01)
+        no_bias(module)

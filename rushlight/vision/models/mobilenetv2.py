@@ -101,21 +101,11 @@ class MobileNetV2(nn.Module):
         self.classifier = nn.Sequential(
             nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes)
         )
-        initial.in_order(self, _first)
+        initial.in_order(self, initial.mobile)
 
     def forward(self, x: rl.Tensor) -> rl.Tensor:
         """Scores of the classes."""
         return self.classifier(F.adaptive_avg_pool2d(self.features(x), (1, 1)).flatten(1))
-
-
-def _first(module: nn.Module) -> None:
-    initial.norms_to_identity(module)
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        initial.no_bias(module)
-    elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, 0, 0.01)
-        initial.no_bias(module)
 
 
 @model

@@ -141,21 +141,11 @@ class MobileNetV3(nn.Module):
             nn.Linear(6 * last, last_channel), nn.Hardswish(inplace=True),
             nn.Dropout(p=dropout, inplace=True), nn.Linear(last_channel, num_classes),
         )  # fmt: skip
-        initial.in_order(self, _first)
+        initial.in_order(self, initial.mobile)
 
     def forward(self, x: rl.Tensor) -> rl.Tensor:
         """Scores of the classes."""
         return self.classifier(rl.flatten(self.avgpool(self.features(x)), 1))
-
-
-def _first(module: nn.Module) -> None:
-    initial.norms_to_identity(module)
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        initial.no_bias(module)
-    elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, 0, 0.01)
-        initial.no_bias(module)
 
 
 def _built(

@@ -7,11 +7,9 @@ from typing import Any
 
 import rushlight as rl
 
+from .regions import pair
+
 nn = rl.nn
-
-
-def _pair(x: Any) -> tuple[int, int]:
-    return (x, x) if isinstance(x, int) else (int(x[0]), int(x[1]))
 
 
 def _taps(offset: Any, kernel: tuple[int, int], stride: Any, padding: Any, dilation: Any) -> Any:
@@ -20,8 +18,8 @@ def _taps(offset: Any, kernel: tuple[int, int], stride: Any, padding: Any, dilat
     moves = offset.reshape(len(offset), -1, count, 2, h, w)
     found = []
     for axis, size in ((0, h), (1, w)):
-        steps = rl.arange(size, dtype=offset.dtype) * _pair(stride)[axis] - _pair(padding)[axis]
-        tap = rl.arange(kernel[axis], dtype=offset.dtype) * _pair(dilation)[axis]
+        steps = rl.arange(size, dtype=offset.dtype) * pair(stride)[axis] - pair(padding)[axis]
+        tap = rl.arange(kernel[axis], dtype=offset.dtype) * pair(dilation)[axis]
         tap = tap.repeat_interleave(kernel[1]) if axis == 0 else tap.repeat(kernel[0])
         steps = steps[:, None] if axis == 0 else steps
         found.append(moves[:, :, :, axis] + tap[:, None, None] + steps)
@@ -30,7 +28,7 @@ def _taps(offset: Any, kernel: tuple[int, int], stride: Any, padding: Any, dilat
 
 def _size(input: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...]:
     """Height and width of a convolution's result."""
-    numbers = zip(input.shape[2:], kernel, _pair(stride), _pair(padding), _pair(dilation))
+    numbers = zip(input.shape[2:], kernel, pair(stride), pair(padding), pair(dilation))
     return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in numbers)
 
 
@@ -117,8 +115,8 @@ class DeformConv2d(nn.Module):
             if channels % groups:
                 raise ValueError(f"{name}_channels must be divisible by groups")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _pair(kernel_size), _pair(stride)
-        self.padding, self.dilation = _pair(padding), _pair(dilation)
+        self.kernel_size, self.stride = pair(kernel_size), pair(stride)
+        self.padding, self.dilation = pair(padding), pair(dilation)
         shape = out_channels, in_channels // groups, *self.kernel_size
         self.weight = nn.Parameter(rl.empty(*shape))
         self.bias = nn.Parameter(rl.empty(out_channels)) if bias else None

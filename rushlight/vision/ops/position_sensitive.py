@@ -8,17 +8,13 @@ import numpy as np
 
 import rushlight as rl
 
-from .regions import as_rows, edges, roi_align, rounded
+from .regions import as_rows, edges, pair, roi_align, rounded
 
 nn = rl.nn
 
 
-def _pair(size: Any) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-
-
 def _by_part(input: Any, output_size: Any) -> tuple[int, int, int]:
-    h, w = _pair(output_size)
+    h, w = pair(output_size)
     if input.shape[1] % (h * w):
         raise RuntimeError("input channels must be a multiple of pooling height * pooling width")
     return input.shape[1] // (h * w), h, w

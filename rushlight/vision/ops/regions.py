@@ -28,7 +28,8 @@ def as_rows(boxes: Any) -> Any:
     return rl.cat([rl.cat((rl.full_like(one[:, :1], k), one), 1) for k, one in enumerate(boxes)])
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def pair(size: Any) -> tuple[int, int]:
+    """Height and width, of one number for both or of two."""
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
@@ -58,7 +59,7 @@ def roi_pool(input: Any, boxes: Any, output_size: Any, spatial_scale: float = 1.
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    rows, (h, w) = as_rows(boxes), _pair(output_size)
+    rows, (h, w) = as_rows(boxes), pair(output_size)
     height, width = input.shape[2:]
     numbers = rows.detach().numpy().astype(np.float32)
     x1, y1, x2, y2 = rounded(numbers[:, 1:] * np.float32(spatial_scale)).T
@@ -111,7 +112,7 @@ def roi_align(
     tensor([[[[ 2.5000,  4.5000],
               [10.5000, 12.5000]]]])
     """
-    rows, size = as_rows(boxes), _pair(output_size)
+    rows, size = as_rows(boxes), pair(output_size)
     shift = 0.5 if aligned else 0.0
     numbers = rows.detach().double().numpy()
     corners = numbers[:, 1:] * spatial_scale - shift
