@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import fail, levels_out
+from .state import STATE
 from .tape import mark_written
 from .tensor import Tensor, wrap
 
@@ -88,7 +89,7 @@ def _meet(a: Any, b: Any) -> bool:
 
 def _partly_shared(a: Any, b: Any) -> bool:
     """Whether two arrays without gaps have places in common, but not all in the same order."""
-    if not _meet(a, b):
+    if a is b or not _meet(a, b):
         return False
     a, b = getattr(a, "memory", a), getattr(b, "memory", b)
     same = a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes
@@ -120,6 +121,8 @@ def refuse_assigned(target: Tensor, array: Any, value: Any, places: Any) -> None
     if repeats(array):
         if not places:
             refuse_shared_places(array)
+        if STATE.tracer is not None:
+            STATE.tracer.stop("a write to an expanded tensor")
         warnings.warn(SPREAD["index_put"], stacklevel=levels_out())
     if isinstance(value, Tensor) and (
         value is target or target._base is not None or value._base is not None
@@ -139,6 +142,8 @@ def write_spread(
 
     Sums of several places (`accumulate`, the last operand) are all added.
     """
+    if STATE.tracer is not None:
+        STATE.tracer.stop("a write to an expanded tensor")
     warnings.warn(text, stacklevel=levels_out())
     a = target._array
     before = a.copy()
