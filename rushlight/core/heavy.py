@@ -235,10 +235,13 @@ _PLACE, _FLOAT = np.dtype(np.int64), np.dtype(np.float32)
 _HALVINGS = {"fe": "to_half", "ef": "from_half", "fE": "to_bfloat", "Ef": "from_bfloat"}
 
 
-def one_pass(name: str, size: int, kind: np.dtype | None = None) -> Any:
-    """The function of that name for `size` numbers, of a type if it has several; or None."""
+def one_pass(name: str, size: int, kind: np.dtype | None = None, least: int = 0) -> Any:
+    """The function of that name for `size` numbers, of a type if it has several; or None.
+
+    `least` is how many numbers it pays for, where these are not LONG.
+    """
     letter = "" if kind is None else _LETTERS.get(kind)
-    if size < LONG or letter is None:
+    if size < (least or LONG) or letter is None:
         return None
     if _before[0] > 0 and _COMPILER not in sys.modules:
         _before[0] -= size

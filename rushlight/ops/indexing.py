@@ -102,7 +102,8 @@ def add_rows(y: np.ndarray, rows: np.ndarray, g: np.ndarray) -> None:
     if width == 1:
         np.add.at(y, flat, g)
         return
-    native = heavy.one_pass("add_rows", g.size, y.dtype) if g.dtype == y.dtype else None
+    least, same = heavy.LEAST, g.dtype == y.dtype
+    native = heavy.one_pass("add_rows", g.size, y.dtype, least) if same else None
     if native is not None:
         flat, g = np.ascontiguousarray(flat), np.ascontiguousarray(g)
         native(y.ctypes.data, flat.ctypes.data, g.ctypes.data, flat.size, width)
