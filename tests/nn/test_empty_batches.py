@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -46,3 +47,12 @@ def test_running_statistics_stay_as_they_were() -> None:
     assert layer.weight.grad.tolist() == [0.0] * 4
     assert rl.equal(layer.running_mean, before[0])
     assert rl.equal(layer.running_var, before[1])
+
+
+def test_statistics_of_groups_of_no_images() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = rl.native_group_norm(rl.zeros(0, 4, 3), None, None, 0, 4, 3, 2, 1e-5)
+    assert [tuple(one.shape) for one in found] == [(0, 4, 3), (0, 2), (0, 2)]
+    means = rl.native_group_norm(rl.arange(12.0).view(1, 4, 3), None, None, 1, 4, 3, 2, 0.0)[1]
+    assert means.tolist() == [[2.5, 8.5]]

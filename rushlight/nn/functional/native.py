@@ -40,8 +40,11 @@ def native_group_norm(
     >>> torch.native_group_norm(x, None, None, 1, 2, 2, 1, 0.5)[1:]
     (tensor([[2.]]), tensor([[1.]]))
     """
-    rows = input.detach().reshape(N, group, -1)
-    variance, mean = rl.var_mean(rows, 2, correction=0)
+    rows = input.detach().reshape(N, group, C // group * HxW)
+    if N:
+        variance, mean = rl.var_mean(rows, 2, correction=0)
+    else:  # of no images, of which var_mean would warn
+        variance = mean = rows.sum(2)
     y = norms.group_norm(input, group, weight, bias, eps)
     return y, mean, (variance + eps).rsqrt()
 
