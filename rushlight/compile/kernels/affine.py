@@ -11,6 +11,8 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...core.shapes import contiguous_strides
+
 Index = tuple[int, tuple[tuple[int, int], ...]]
 Coordinates = tuple[Index, ...]
 
@@ -104,14 +106,7 @@ def flat(coordinates: Coordinates, strides: tuple[int, ...], offset: int = 0) ->
     return (constant + offset, terms)
 
 
-@_memo
-def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """C-order strides in elements."""
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= max(size, 1)
-    return tuple(reversed(strides))
+contiguous = _memo(contiguous_strides)
 
 
 def divided(index: Index, by: int, extents: Mapping[int, int]) -> tuple[Index, Index] | None:

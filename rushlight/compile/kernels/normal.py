@@ -70,7 +70,7 @@ def normalise(graph: Graph, loose: Container[Node] = ()) -> Normal:
         found = rewrite(node, fresh, nodes) if rewrite else None
         if found is None:
             same = all(a is b for a, b in zip(fresh, node.inputs))
-            found = node if same else _like(node, fresh)
+            found = node if same else node.over(fresh)
             nodes.append(found)
         made[node] = found
         joins.place(node, found)
@@ -95,10 +95,6 @@ def base(node: Node) -> Node:
     while node.op == "reshape" and not hosted(node):
         node = node.inputs[0]
     return node
-
-
-def _like(node: Node, inputs: Sequence[Node]) -> Node:
-    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
 
 
 def _new(nodes: list[Node], like: Node, op: str, inputs: Sequence[Node], params: Any = ()) -> Node:

@@ -6,8 +6,6 @@ that order, and so may a value joined out of such results. The user's permute is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..middle.graph import POINTWISE, Graph, Node
 
 
@@ -25,20 +23,16 @@ def ordered(graph: Graph) -> Graph:
         elif all(a is b for a, b in zip(fresh, node.inputs)):
             found[node] = node
         else:
-            found[node] = _like(node, fresh)
+            found[node] = node.over(fresh)
     outputs = [found[node] for node in graph.outputs]
     return Graph(graph.inputs, outputs, [found[node] for node in graph.effects])
-
-
-def _like(node: Node, inputs: Sequence[Node]) -> Node:
-    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
 
 
 def _renewed(node: Node, found: dict[Node, Node]) -> Node:
     """A new piece of graph over nodes that may have been replaced."""
     if node in found:
         return found[node]
-    return _like(node, [_renewed(x, found) for x in node.inputs])
+    return node.over([_renewed(x, found) for x in node.inputs])
 
 
 def _turned(x: Node, dims: tuple[int, ...]) -> Node:

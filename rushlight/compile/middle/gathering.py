@@ -7,7 +7,7 @@ the summed axis, all a's by all b's are one product, which rounds in another ord
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -36,7 +36,7 @@ def _swept(graph: Graph, rule: Rule, joins: dict[Any, Any]) -> Graph:
     found = _Found()
     for node in graph.nodes:
         if not found.keys().isdisjoint(node.inputs):
-            found[node] = _with(node, [found[x] for x in node.inputs])
+            found[node] = node.over([found[x] for x in node.inputs])
         if node in adds and node not in inner and not inner.isdisjoint(node.inputs):
             better = rule(node, inner, readers, found, joins)
             if better is not None:
@@ -52,10 +52,6 @@ class _Found(dict[Node, Node]):
 
     def __missing__(self, node: Node) -> Node:
         return node
-
-
-def _with(node: Node, inputs: Iterable[Node]) -> Node:
-    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
 
 
 def _terms(root: Node, inner: set[Node]) -> list[Node]:
@@ -90,10 +86,10 @@ def _one_product(
     factors = [
         _joined([found[dot.inputs[side]] for dot in dots], axes[side], joins) for side in (0, 1)
     ]
-    total, left = _with(dots[-1], factors), set(dots)
+    total, left = dots[-1].over(factors), set(dots)
     for node in terms:
         if node not in left:
-            total = _with(root, (found[node], total))
+            total = root.over((found[node], total))
     return total
 
 
@@ -129,7 +125,7 @@ def _one_sum(
             total = _over(whole, chosen[0])
             for node in terms:
                 if node not in chosen:
-                    total = _with(root, (found[node], total))
+                    total = root.over((found[node], total))
             return total
     return None
 
@@ -168,8 +164,8 @@ def _over(whole: Node, like: Node) -> Node:
         back = tuple(dims.index(dim) for dim in range(len(dims)))
         shape = tuple(whole.shape[dim] for dim in back)
         x = Node("permute", (whole,), (back,), shape, whole.dtype, whole.line, whole.module)
-    total = _with(last, (x,))
-    return total if like is last else _with(like, (total,))
+    total = last.over((x,))
+    return total if like is last else like.over((total,))
 
 
 def _made(dot: Node) -> int:

@@ -87,6 +87,10 @@ class Node:
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
+    def over(self, inputs: Iterable[Node]) -> Node:
+        """A new node: the same op on other inputs."""
+        return Node(self.op, inputs, self.params, self.shape, self.dtype, self.line, self.module)
+
     def __repr__(self) -> str:
         reads = ", ".join(f"v{x.index}" for x in self.inputs)
         rest = "".join(f", {_brief(p)}" for p in self.params)

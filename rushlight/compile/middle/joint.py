@@ -171,8 +171,7 @@ def _rebuilt(
     seeds: Sequence[Node], gradients: Sequence[Node], copies: dict[Node, Node], kept: list[Node]
 ) -> Graph:
     def copy(node: Node) -> Node:
-        inputs = [copies[x] for x in node.inputs]
-        return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+        return node.over([copies[x] for x in node.inputs])
 
     order: list[Node] = []
     _walk(list(gradients), set(kept), order)

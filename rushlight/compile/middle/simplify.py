@@ -270,7 +270,7 @@ def _rewrite(
     node: Node, inputs: Sequence[Node], known: dict[Any, Node], fired: Counter[str]
 ) -> Node:
     if tuple(inputs) != node.inputs:  # nodes are equal only to themselves
-        node = Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+        node = node.over(inputs)
     if node.op == "draw":
         return node
     for _ in range(16):
@@ -296,7 +296,7 @@ def _over_known(node: Node, since: int, known: dict[Any, Node], fired: Counter[s
     inputs = [x if x.index <= since else _rewrite(x, x.inputs, known, fired) for x in node.inputs]
     if all(x is y for x, y in zip(inputs, node.inputs)):
         return node
-    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+    return node.over(inputs)
 
 
 def _key(node: Node) -> Any:

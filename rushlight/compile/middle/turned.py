@@ -34,7 +34,7 @@ def _again(node: Node, inputs: list[Node]) -> Node:
     """A node over other inputs."""
     if all(x is y for x, y in zip(inputs, node.inputs)):
         return node
-    return Node(node.op, inputs, node.params, node.shape, node.dtype, node.line, node.module)
+    return node.over(inputs)
 
 
 def _half(x: Node) -> bool:
