@@ -6,7 +6,7 @@ Whatever is no container is a leaf, None included. Dicts keep the order of their
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque, namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Flatten = Callable[[Any], tuple[list[Any], Any]]
@@ -31,6 +31,29 @@ class TreeSpec:
 
     def is_leaf(self) -> bool:
         return self.type is None
+
+    @property
+    def num_nodes(self) -> int:
+        """How many containers and leaves there are."""
+        return 1 + sum(one.num_nodes for one in self.children_specs)
+
+    @property
+    def num_children(self) -> int:
+        return len(self.children_specs)
+
+    def children(self) -> list[TreeSpec]:
+        return list(self.children_specs)
+
+    def child(self, index: int) -> TreeSpec:
+        return self.children_specs[index]
+
+    def flatten_up_to(self, tree: Any) -> list[Any]:
+        """What stands in a tree where this shape has leaves."""
+        return parts_at(self, tree)
+
+    def unflatten(self, leaves: Iterable[Any]) -> Any:
+        """The tree of this shape with these leaves."""
+        return unflatten(list(leaves), self)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -80,6 +103,7 @@ register(OrderedDict, lambda x: (list(x.values()), list(x)),
          lambda parts, keys: OrderedDict(zip(keys, parts)))  # fmt: skip
 register(defaultdict, lambda x: (list(x.values()), [x.default_factory, list(x)]),
          lambda parts, how: defaultdict(how[0], zip(how[1], parts)))  # fmt: skip
+_DICTS = (dict, OrderedDict, defaultdict)
 
 
 def taken_apart(x: Any) -> tuple[list[Any], Any] | None:
@@ -168,8 +192,47 @@ def map_leaves(
     [11, (22,)]
     """
     leaves, spec = flatten(tree, is_leaf)
-    rows = [leaves, *(flatten(other, is_leaf)[0] for other in others)]
+    rows = [leaves, *(parts_at(spec, other) for other in others)]
     return unflatten([function(*row) for row in zip(*rows, strict=True)], spec)
+
+
+def parts_at(spec: TreeSpec, tree: Any) -> list[Any]:
+    """What stands in `tree` where `spec` has leaves; dictionaries of any kind go by their keys.
+
+    Raises: ValueError where the tree has another kind, number or names of parts above them.
+
+    >>> from rushlight.core.trees import flatten, parts_at
+    >>> parts_at(flatten([1, {"a": 2}])[1], [[5, 6], {"a": (7,)}])
+    [[5, 6], (7,)]
+    """
+    if spec.is_leaf():
+        return [tree]
+    known = _kind_of(tree)
+    named = spec.type in _DICTS
+    if known is None or (known[0] is not spec.type and not (named and known[0] in _DICTS)):
+        kind = type(tree) if known is None else known[0]
+        raise ValueError(f"Node type mismatch; expected {spec.type!r}, but got {kind!r}.")
+    parts, context = known[1](tree)
+    if len(parts) != spec.num_children:
+        expected = f"expected {spec.num_children}, but got {len(parts)}"
+        raise ValueError(f"Node arity mismatch; {expected}.")
+    if named:
+        parts = _in_order(spec, tree)
+    elif context != spec.context and spec.type is not deque:
+        expected = f"expected {spec.context!r}, but got {context!r}"
+        raise ValueError(f"Node context mismatch for node type {spec.type!r}; {expected}.")
+    return [x for part, one in zip(parts, spec.children_specs) for x in parts_at(one, part)]
+
+
+def _in_order(spec: TreeSpec, tree: Any) -> list[Any]:
+    """A dictionary's values in the order of the spec's keys."""
+    keys = spec.context[1] if spec.type is defaultdict else spec.context
+    missing, extra = set(keys) - set(tree), set(tree) - set(keys)
+    if missing or extra:
+        said = f"; missing key(s): {missing}" if missing else ""
+        said += f"; extra key(s): {extra}" if extra else ""
+        raise ValueError(f"Node keys mismatch{said}.")
+    return [tree[key] for key in keys]
 
 
 def broadcast(tree: Any, spec: TreeSpec) -> list[Any] | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict, namedtuple
 from typing import Any
+
+import pytest
 
 from rushlight.utils import _pytree as p
 
@@ -49,3 +52,30 @@ def test_paths_and_forms() -> None:
     form = p.tree_structure({"a": [1, (2,)], "b": OrderedDict(c=1)})
     assert p.treespec_pprint(form).startswith("{'a': [*, (*,)], 'b': OrderedDict(")
     assert p.treespec_pprint(p.tree_structure(3)) == "*" and p.PyTreeSpec is p.TreeSpec
+
+
+def test_a_shape_tells_its_nodes_and_children() -> None:
+    leaves, spec = p.tree_flatten([1, {"a": 2, "b": (3, [])}, None])
+    assert (spec.num_nodes, spec.num_leaves, spec.num_children) == (8, 4, 3)
+    assert [one.num_nodes for one in spec.children()] == [1, 5, 1]
+    assert spec.child(1).context == ["a", "b"] and spec.child(0).is_leaf()
+    assert spec.unflatten(iter(leaves)) == [1, {"a": 2, "b": (3, [])}, None]
+    assert p.tree_structure([]).num_nodes == p.tree_structure(None).num_nodes == 1
+
+
+def test_what_stands_beside_a_leaf_may_be_a_tree() -> None:
+    def pair(x: Any, y: Any) -> Any:
+        return x, y
+
+    beside = [[5, 6], {"a": {"z": 1}}]
+    assert p.tree_map(pair, [1, {"a": 2}], beside) == [(1, [5, 6]), {"a": (2, {"z": 1})}]
+    assert p.tree_map(pair, {"a": 1, "b": 2}, {"b": 1, "a": 2}) == {"a": (1, 2), "b": (2, 1)}
+    assert p.tree_map(pair, {"a": 1}, OrderedDict(a=5)) == {"a": (1, 5)}
+    for tree, other, said in (
+        ([1, 2], [1], "Node arity mismatch; expected 2, but got 1."),
+        ([1, 2], (1, 2), "Node type mismatch; expected <class 'list'>, but got <class 'tuple'>."),
+        ([1], 3, "Node type mismatch; expected <class 'list'>, but got <class 'int'>."),
+        ({"a": 1}, {"b": 1}, "Node keys mismatch; missing key(s): {'a'}; extra key(s): {'b'}."),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+            p.tree_map(pair, tree, other)
