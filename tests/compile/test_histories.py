@@ -45,6 +45,18 @@ def test_an_argument_made_of_another_one_hands_its_gradient_on_once(
 
 
 @backends()
+def test_a_view_of_another_argument_hands_on_all_of_its_gradient(backend: str) -> None:
+    compiled = torch.compile(lambda x, y: y.transpose(0, 1), backend=backend)
+    for _ in range(3):
+        x = torch.ones(3, 1).requires_grad_()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            (5 * compiled(x, x.mT).sum()).backward()
+        assert x.grad is not None
+        assert x.grad.tolist() == [[5.0], [5.0], [5.0]]
+
+
+@backends()
 def test_a_weight_that_made_the_argument_too(backend: str) -> None:
     class Head(torch.nn.Module):
         def __init__(self, table: Any) -> None:

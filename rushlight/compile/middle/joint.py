@@ -66,6 +66,8 @@ def differentiate(
             list(results), targets, [seed for _, seed in seeds], retain_graph=True,
             allow_unused=True,
         )  # fmt: skip
+    if tracer.broken is not None:  # the pass went on behind an argument that shares memory
+        raise Uncompilable(*tracer.broken)
     pairs = [(place, g) for place, g in zip(places, found) if g is not None]
     nodes = [tracer.lift(g).read() for _, g in pairs]
     return [seed.node for seed, _ in seeds], nodes, [place for place, _ in pairs]
