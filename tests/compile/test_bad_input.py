@@ -63,7 +63,7 @@ EAGER = {
     "a set": (lambda x: {1}, "it returns a set, which is not a tensor"),
     "turned": (lambda x: x.t_(), "gets another shape or other memory"),
     "resized": (lambda x: x.unsqueeze_(0), "gets another shape or other memory"),
-    "a value": (lambda x: x * len(str(x.sum().item())), r"item\(\) needs the value of a tensor"),
+    "a value": (lambda x: x * len(str(x.sum().item())), "a text needs the value of a tensor"),
 }
 
 
