@@ -56,7 +56,11 @@ def _vector_norm_vjp(g: Any, y: Any, x: Any, order: float, dims: Dims, keep: boo
     zero = y == 0
     safe = where(zero, 1.0, y)
     if order == 2:
-        return g * where(zero, 0.0, x / safe)
+        if (
+            type(x) is np.ndarray and x.dtype.itemsize == 2
+        ):  # torch's order, each op of which rounds
+            return g * where(zero, 0.0, x / safe)
+        return where(zero, 0.0, g / safe) * x
     if order < 2:
         zero = zero | (x == 0)
     scale = where(zero, 0.0, g * power(safe, 1.0 - order))
