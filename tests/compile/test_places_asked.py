@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rushlight.compile.calls.guards import SOUGHT, Place, checker
+from rushlight.compile.calls.guards import SOUGHT, Place, Standing
 
 
 def watched(count: int) -> tuple[dict[int, Any], list[int], list[Place]]:
@@ -26,7 +26,7 @@ def watched(count: int) -> tuple[dict[int, Any], list[int], list[Place]]:
 
 def test_what_did_not_hold_is_asked_before_all_others():
     table, asked, places = watched(50)
-    check = checker(places)
+    check = Standing(places, 0).holds
     assert check() and asked == list(range(50))
     table[49] = 1
     assert not check()  # this looks for it
@@ -47,7 +47,7 @@ def test_what_did_not_hold_is_asked_before_all_others():
 
 def test_it_is_looked_for_a_few_times_only():
     table, asked, places = watched(20)
-    check = checker(places)
+    check = Standing(places, 0).holds
     for k in range(SOUGHT + 3):
         table[k] = 1
         assert not check()
@@ -62,6 +62,7 @@ def test_a_place_that_cannot_be_asked_does_not_hold(error):
     def fails(table: Any) -> Any:
         raise error("gone")
 
-    check = checker([Place("content", {}, lambda table: 0, 0, "fine"),
-                     Place("content", {}, fails, 0, "gone")])  # fmt: skip
+    places = [Place("content", {}, lambda table: 0, 0, "fine"),
+              Place("content", {}, fails, 0, "gone")]  # fmt: skip
+    check = Standing(places, 0).holds
     assert [check() for _ in range(3)] == [False] * 3
