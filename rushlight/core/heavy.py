@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from .dtypes import narrowed
 from .memory import empty, keep_freed
 from .state import STATE
 
@@ -277,6 +278,8 @@ def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
 
 def fitted(x: Any, kind: np.dtype) -> Any:
     """`x.astype(kind, copy=False)`, natively where x is large and one of the two has 16 bits."""
+    if kind.itemsize == 1:
+        return narrowed(x, kind)
     found = None
     if x.size >= LONG and x.dtype is not kind:
         found = halves(x, kind)
