@@ -25,6 +25,18 @@ class Value:
     """A value in a graph of TorchScript's: there are none."""
 
 
+class Node:
+    """A step of such a graph."""
+
+
+class Graph:
+    """Such a graph, which annotations name."""
+
+
+class ScriptObject:
+    """An object of a class compiled for TorchScript: there are none."""
+
+
 def _is_torch_function_enabled() -> bool:
     """Whether subclasses are asked now."""
     return not SWITCH.off

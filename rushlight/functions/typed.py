@@ -31,6 +31,11 @@ def from_sizes_or_data(data: tuple[Any, ...], kind: dtypes.dtype, device: Any) -
             return given._array
         return tensor(given, dtype=kind)._array
     shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data or (0,)
+    for size in shape:
+        if isinstance(size, int) and size < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {size}: {list(shape)}"
+            )
     return np.empty(shape, kind.numpy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,22 @@ class OptimizedModule(Module):
         """Whether an attribute is this module's: of its class, or of its books."""
         return name == "_orig_mod" or name in self.__dict__ or hasattr(type(self), name)
 
+    def __getstate__(self) -> dict:
+        """The module, and how it was compiled; programs are made again where it is loaded."""
+        state = super().__getstate__()
+        kind, (_, *settings) = state["_call"].__reduce__()
+        if kind is _compiler().Compiled:
+            del state["_call"]
+            state["_settings"] = settings
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        state = {key: value for key, value in state.items() if key != "training"}
+        settings = state.pop("_settings", None)
+        super().__setstate__(state)
+        if settings is not None:
+            self.__dict__["_call"] = _compiler().Compiled(self._orig_mod, *settings)
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *dir(self._orig_mod)})
 
@@ -70,3 +87,7 @@ class OptimizedModule(Module):
         if not hasattr(module, "__len__"):
             raise TypeError(f"{type(module).__name__} does not support len()")
         return len(module)
+
+
+def _compiler() -> Any:
+    return importlib.import_module("rushlight.compile.api")

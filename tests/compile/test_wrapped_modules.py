@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import warnings
 from typing import Any
 
@@ -91,3 +92,27 @@ def test_compiled_modules_in_compiled_calls() -> None:
         warnings.simplefilter("ignore")
         assert [keeps(x) for _ in range(3)] == [1, 2, 3]
     assert all("<compiled" not in str(why) and "test_wrapped" in str(why) for why in keeps.reasons)
+
+
+@pytest.mark.parametrize("way", ["file", "weights only", "pickle", "deepcopy"])
+def test_a_compiled_module_is_kept_with_how_it_was_compiled(way, tmp_path):
+    """Its programs are made again where it is loaded."""
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Dropout(0.5))
+    compiled = torch.compile(net, fullgraph=True, backend="numpy").eval()
+    x = torch.randn(4, 2)
+    wanted = compiled(x)
+    if way == "pickle":
+        found = pickle.loads(pickle.dumps(compiled))
+    elif way == "deepcopy":
+        found = copy.deepcopy(compiled)
+    else:
+        torch.save(compiled, tmp_path / "net.pt")
+        found = torch.load(tmp_path / "net.pt", weights_only=way == "weights only")
+    assert type(found) is type(compiled) and found._orig_mod is not net and not found.training
+    assert torch.equal(found(x), wanted)
+    assert list(found.state_dict()) == list(compiled.state_dict())
+    assert len(found.explain().programs) == 1
+    calls = [vars(one)["_call"] for one in (found, compiled)]
+    assert [(call.backend, call.fullgraph) for call in calls] == [("numpy", True)] * 2
+    found.train()
+    assert found._orig_mod[1].training and not net.training
