@@ -9,14 +9,17 @@ The tangent of each family of ops follows from its one declaration:
 
 from __future__ import annotations
 
+import functools
 from typing import Any
+
+import numpy as np
 
 from ..core.dispatch import ARRAYS, FLOATS, WRAPPERS, promote
 from ..core.overrides import OPS
 from ..core.primitive import Elementwise, Multilinear, Primitive
 from ..core.printing import add_suffixes
 from ..core.tensor import Tensor, link_view, wrap
-from ..core.values import Value
+from ..core.values import Value, made
 from ..ops.elementwise import add, mul, neg
 from ..ops.structure import cast, expand
 from .levels import Level, call, route
@@ -107,12 +110,28 @@ class Dual(Value):
             return y
         else:
             t = push(prim, primals, tangents, y, params)
+            if t is None and level.kind == "dual" and steps(prim):
+                t = _zeros(y)
             result = y if t is None else wrap(Dual(level, y, _fitted(t, y)))
             if t is not None and type(prim.rule) is Multilinear and prim.rule.view:
                 link_view(result, inputs[0])
         if level.kind == "dual":
             level.kept(prim, inputs, params, result)
         return result
+
+
+@functools.cache
+def steps(prim: Primitive) -> bool:
+    """Whether an op changes in steps alone: its tangent is zero, and is there to be asked for."""
+    partials = prim.rule.partials if type(prim.rule) is Elementwise else (None,)
+    return all(type(partial) in (int, float) and partial == 0 for partial in partials)
+
+
+def _zeros(y: Tensor) -> Tensor | None:
+    """A tangent of zeros, where there are numbers at all."""
+    if getattr(y._array, "absent", False):
+        return None
+    return wrap(made(np.zeros(y._array.shape, y.dtype.numpy)))
 
 
 def _several(

@@ -20,7 +20,7 @@ from ..core.numbers import number
 from ..core.primitive import Elementwise, General, Multilinear, Primitive
 from ..core.state import SMALL
 from ..core.tensor import EAGER_TYPES, Tensor, link_view, wrap
-from .dual import Dual
+from .dual import Dual, steps
 from .dual_choices import AT_ONCE, on_arrays
 from .dual_native import by_prim, natively
 from .dual_programs import NUMBERS, written
@@ -127,7 +127,7 @@ def _unary(prim: Primitive) -> Way:
     """An elementwise op of one operand, without a loop."""
     # `_one` begins the same way: to begin in a function of its own costs each op a call
     evaluate, partial = prim.eval, prim.rule.partials[0]  # type: ignore[union-attr]  # elementwise
-    large, least = at_once(prim), SWITCH.light
+    large, least, flat = at_once(prim), SWITCH.light, steps(prim)
     programs: dict[Any, Any] = {}  # by type, of arrays without a dimension and of others
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
@@ -145,6 +145,8 @@ def _unary(prim: Primitive) -> Way:
         if large is not None and a.size >= least:
             return _result(level, *large(a, t))
         y = evaluate(a, *params) if params else evaluate(a)
+        if flat and level.kind == "dual":
+            return _result(level, y, np.zeros(a.shape, a.dtype))
         key = a.dtype.char if a.ndim else a.dtype
         if key not in programs:
             programs[key] = written(partial, a.dtype, not a.ndim)
@@ -215,6 +217,7 @@ def _of_numbers(tangent: Any, t: Any, u: Any, a: Any, b: Any, y: Any) -> Any:
 def _mixed(prim: Primitive) -> Way:
     """The same for whatever operands there are."""
     evaluate, tangent = prim.eval, TANGENTS.get(prim.name) or functools.partial(_by_rule, prim)
+    flat = steps(prim)
 
     def way(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         found = None if params else _two(*inputs)
@@ -225,6 +228,8 @@ def _mixed(prim: Primitive) -> Way:
             y = evaluate(a, b)
         except ValueError:
             return route(prim, inputs, params)
+        if flat and level.kind == "dual":
+            return _result(level, y, np.zeros_like(y))
         return _result(level, y, tangent(t, u, a, b, y))
 
     return way
@@ -459,6 +464,8 @@ def _way(prim: Primitive) -> Way:
     rule, name = prim.rule, prim.name
     if prim.dtype == "compare":
         return _compared if prim.arity == 2 else _general
+    if steps(prim):
+        return _unary(prim) if prim.arity == 1 else _mixed(prim)
     own = OWN.get(name) or (by_pull if type(rule) is General and name in SYMMETRIC else None)
     if own is not None and prim.arity == 1:
         return _one(prim, by_prim(prim, own))

@@ -268,3 +268,26 @@ def test_tangents_of_single_operands_of_native_steps(kind: str) -> None:
         pushed = rl.func.jvp(lambda v, name=name: run({**at, name: v}), (at[name],), (t,))[1]
         up, down = (run({**at, name: at[name] + step * t}) for step in (1e-6, -1e-6))
         rl.testing.assert_close(pushed, (up - down) / 2e-6, rtol=1e-6, atol=1e-6)
+
+
+STEPS = {
+    "floor": rl.floor, "ceil": rl.ceil, "round": rl.round, "trunc": rl.trunc,
+    "sign": rl.sign, "decimals": lambda x: rl.round(x, decimals=1),
+    "quotient": lambda x: rl.div(x, 2.0, rounding_mode="floor"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.bfloat16])
+@pytest.mark.parametrize("name", STEPS)
+def test_step_functions_have_a_tangent_of_zeros(name, dtype):
+    """As in torch; a comparison has none, nor what only the sign of another is taken from."""
+    x = rl.tensor([[0.3, -1.7], [2.2, 0.0]], dtype=dtype)
+    with fw.dual_level():
+        dual = fw.make_dual(x, rl.ones_like(x))
+        y, tangent = fw.unpack_dual(STEPS[name](dual))
+        assert rl.equal(y, STEPS[name](x))
+        assert tangent.dtype is dtype and tangent.tolist() == [[0, 0], [0, 0]]
+        product = fw.unpack_dual(STEPS[name](dual) * dual)
+        assert rl.equal(product.tangent, y)
+        for other in (dual > 0, rl.copysign(x, dual)):
+            assert fw.unpack_dual(other).tangent is None
