@@ -16,7 +16,7 @@ from rushlight.vision import models
 torch = pytest.importorskip("torch")
 
 FOLDER = Path(models.__file__).parent
-FILES = ("../ops/misc", "_utils", "listing", "initial", "nin", "lenet", "alexnet", "vgg",
+FILES = ("../ops/misc", "listing", "_utils", "initial", "nin", "lenet", "alexnet", "vgg",
          "googlenet", "resnet", "densenet", "mobilenetv2", "d2l", "vision_transformer",
          "efficientnet", "convnext", "swin_transformer", "squeezenet", "shufflenetv2", "mnasnet",
          "regnet", "inception", "maxvit")  # fmt: skip
