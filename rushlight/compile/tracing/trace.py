@@ -121,6 +121,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
     def _close(self) -> None:
         self.over = True
         STATE.tracer = None
+        self.nothings.clear()  # who holds a traced array is asked below
         dispatch.release(handle)
         for x, _ in self.lifted:
             if type(x._array) is Traced:
