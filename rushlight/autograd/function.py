@@ -343,7 +343,7 @@ def record_call(
     ctx._outputs = tuple(without_values(y) for y in results) if several else ()
     places: dict[int, int | None] = {}  # of the outputs that have a gradient, by object
     for place, (y, result) in enumerate(zip(ys, results)):
-        if id(y) not in ctx._no_gradient and _differentiable(result):
+        if id(y) not in ctx._no_gradient and is_floating(result):
             shape = result._array.shape
             result._entry = result_entry(entry, place, shape) if several else entry
             places.setdefault(id(y), place if several else None)
@@ -357,7 +357,8 @@ def record_call(
         observe(entry, arrays if several else arrays[0], operands)
 
 
-def _differentiable(x: Any) -> bool:
+def is_floating(x: Any) -> bool:
+    """Whether it is a tensor that can have a gradient."""
     return isinstance(x, Tensor) and x._array.dtype.char in FLOATS
 
 

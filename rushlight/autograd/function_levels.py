@@ -21,6 +21,7 @@ from .function import (
     FunctionCtx,
     backward_of,
     finish,
+    is_floating,
     is_transformed,
     record_call,
     unlisted,
@@ -29,6 +30,7 @@ from .function import (
 from .levels import Level, entered
 from .nested import Nested
 from .vmap import first
+from .writing import zeros_of
 
 
 class VmapInfo(NamedTuple):
@@ -116,7 +118,7 @@ def _dual(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:
         )
     primals = tuple(_strip(x, Dual, level) for x in args)
     tangents = [
-        x._array.tangent if p is not x else _zeros(x) if _is_float(x) else None
+        x._array.tangent if p is not x else zeros_of(x) if is_floating(x) else None
         for x, p in zip(args, primals)
     ]
     if cls.setup_context is not None:
@@ -194,14 +196,6 @@ def _checked(tangents: tuple[Any, ...], outputs: tuple[Any, ...], ctx: Any) -> t
                 f" while the given forward gradient is of size {list(t._array.shape)}."
             )
     return tangents
-
-
-def _is_float(x: Any) -> bool:
-    return isinstance(x, Tensor) and x._array.dtype.char in FLOATS
-
-
-def _zeros(x: Tensor) -> Tensor:
-    return wrap(np.zeros(x._array.shape, x._array.dtype))
 
 
 def _batched(cls: Any, level: Level, args: Any, kwargs: Any) -> Any:

@@ -41,7 +41,8 @@ def _below(x: Tensor) -> Tensor:
     return wrap(x._array, x._entry)
 
 
-def _zeros(x: Tensor) -> Tensor:
+def zeros_of(x: Tensor) -> Tensor:
+    """Zeros like the values of a level."""
     return wrap(np.zeros(x._array.shape, x._array.dtype))
 
 
@@ -77,12 +78,12 @@ def put_dual(level: Level, target: Tensor, result: Tensor) -> None:
     for x in (base, *views):
         if _inside(x, Dual, level) is None:
             below = _below(x)
-            x._array, x._entry = Dual(level, below, _zeros(below)), None
+            x._array, x._entry = Dual(level, below, zeros_of(below)), None
     if _inside(target, Dual, level) is None:  # a view that nothing else knows of
-        target._array = Dual(level, _below(target), _zeros(target))
+        target._array = Dual(level, _below(target), zeros_of(target))
     new = _inside(result, Dual, level)
     value, tangent = (
-        (new.primal, new.tangent) if new is not None else (_below(result), _zeros(result))
+        (new.primal, new.tangent) if new is not None else (_below(result), zeros_of(result))
     )
     store(target._array.primal, value)
     if base is target:
@@ -127,7 +128,7 @@ def put_batched(level: Level, target: Tensor, result: Tensor) -> None:
             " `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to"
             " use out-of-place operators instead of inplace arithmetic. If said operator is being"
             " called inside the PyTorch framework, please file a bug report instead.",
-            "the target is the same for all samples; make it from one of them: x.new_zeros(n)",
+            "the target is the same for all samples; make it from one of them: x.newzeros_of(n)",
         )
     value = new.inner if new is not None else expand(_below(result), held.inner._array.shape)
     store(held.inner, value)

@@ -187,6 +187,12 @@ def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
     return result
 
 
+def spreads(shape: Sequence[int], target: Sequence[int]) -> bool:
+    """Whether a value of this shape can be repeated to fill the target."""
+    pairs = zip(reversed(shape), reversed(target))
+    return len(shape) <= len(target) and all(n in (1, m) for n, m in pairs)
+
+
 def misfit(error: ValueError) -> Exception:
     """NumPy's error for shapes that do not broadcast in torch's words; any other as it is."""
     text = str(error)

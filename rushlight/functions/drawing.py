@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd.batched_draws import DEFAULT, drawing_for_batch, target
 from ..autograd.levels import STACK
 from ..core import dtypes, elsewhere
-from ..core.dispatch import named, not_implemented, scalar_type_name, write_out
+from ..core.dispatch import named, not_implemented, scalar_type_name
 from ..core.errors import fail
 from ..core.inplace import is_value, memory
 from ..core.memory import dense_like
@@ -24,6 +24,7 @@ from ..ops import noise
 from ..ops import structure as s
 from .arguments import combination, misfit, sizes_of, whole
 from .from_data import finish, kind_for, make_leaf
+from .reduction import put
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed",
@@ -381,10 +382,6 @@ def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = Non
 # --- Draws with parameters in tensors
 
 
-def _into(result: Tensor, out: Tensor | None) -> Tensor:
-    return result if out is None else write_out(result, out)
-
-
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None,
            out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
            requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
@@ -406,7 +403,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
         args = (float(mean), float(std))
         shape = sizes_of("normal", (), size)
         return _draw("normal", "normal", args, shape, dtype, generator, out, requires_grad, blank)
-    return _into(_normal_around(mean, std, generator), out)
+    return put(_normal_around(mean, std, generator), out)
 
 
 def _normal_around(mean: Any, std: Any, generator: Any) -> Tensor:
@@ -442,10 +439,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None,
         raise misfit("bernoulli", "input", 1, "Tensor", input)
     engine, a = engine_of(generator), input._array
     if p is not None:
-        return _into(wrap(engine.bernoulli(a.shape, a.dtype, float(p))), out)
+        return put(wrap(engine.bernoulli(a.shape, a.dtype, float(p))), out)
     values = engine.bernoulli_like(a, None)
     drawn = noise.bernoulli_by(input, values)
-    return _into(drawn if out is None else s.cast(drawn, out.dtype), out)
+    return put(drawn if out is None else s.cast(drawn, out.dtype), out)
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
@@ -467,7 +464,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
         raise RuntimeError(
             f"multinomial expects Long tensor out, got: {scalar_type_name(out.dtype)}"
         )
-    return _into(wrap(engine_of(generator).multinomial(input._array, count, replacement)), out)
+    return put(wrap(engine_of(generator).multinomial(input._array, count, replacement)), out)
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:

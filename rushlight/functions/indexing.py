@@ -13,6 +13,7 @@ from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
 from ..core.numbers import held
 from ..core.overlaps import refuse_assigned
+from ..core.shapes import spreads
 from ..core.tensor import Tensor
 from ..core.values import Value
 from ..ops import indexing as ix
@@ -370,7 +371,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     if not advanced:
         target = s.part(self, (*filled, ...))
         source = _shrunk(source, target)
-        if not _fits(source._array.shape, target._array.shape):
+        if not spreads(source._array.shape, target._array.shape):
             raise _value_misfit(self, filled, source._array)
         inplace.store(target, s.overwrite(inplace.shadow(target), source))
         return
@@ -395,7 +396,7 @@ def _check_types(self: Tensor, parts: list[Any], value: Tensor) -> None:
     basic, then = _two_steps(parts)
     with contextlib.suppress(IndexError):  # of which torch speaks later
         target = np.shape(self._array[(*basic, ...)][then])
-        if not _fits(_without_ones(value._array.shape), target):
+        if not spreads(_without_ones(value._array.shape), target):
             raise _value_misfit(self, parts, value._array)
     raise fail(
         RuntimeError,
@@ -412,12 +413,6 @@ def _shrunk(value: Tensor, target: Tensor) -> Tensor:
     if extra > 0 and all(size == 1 for size in value._array.shape[:extra]):
         return s.reshape(value, value._array.shape[extra:])
     return value
-
-
-def _fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Whether a value of this shape can be repeated to fill the target."""
-    pairs = zip(reversed(shape), reversed(target))
-    return len(shape) <= len(target) and all(n in (1, m) for n, m in pairs)
 
 
 def _write(self: Tensor, filled: list[Any], value: Any) -> None:

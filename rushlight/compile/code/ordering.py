@@ -16,7 +16,7 @@ from typing import Any
 
 from . import llvm
 from .emit import I64, PTR, VOID, Module, Value
-from .variables import Variable, during
+from .variables import Variable, during, either
 
 SMALL = 16
 
@@ -61,7 +61,7 @@ class _Steps:
         during(self.f, condition, body)
 
     def either(self, condition: Value, yes: Callable[[], Any], no: Callable[[], Any]) -> None:
-        self.f.branch(condition, lambda: yes() or (), lambda: no() or ())
+        either(self.f, condition, yes, no)
 
 
 def _settle(module: Module) -> None:

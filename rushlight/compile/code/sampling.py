@@ -22,7 +22,7 @@ from typing import Any
 from ...core.random_rejection import SQUEEZE
 from . import llvm
 from .emit import F64, I64, PTR, Module, Value, vector
-from .variables import Variable, during
+from .variables import Variable, during, either
 
 _WORD = vector("uint32")
 _USED, _LEFT_OVER, _NORMAL = 0, 1, 2  # places of the state
@@ -88,7 +88,7 @@ class _Draws:
         return f.branch(f.compare("!=", self.has.get(), 0), kept, pair)[0]
 
     def either(self, condition: Value, yes: Callable[[], Any], no: Callable[[], Any]) -> None:
-        self.f.branch(condition, lambda: yes() or (), lambda: no() or ())
+        either(self.f, condition, yes, no)
 
 
 def _gamma(s: _Draws, power: Value, d: Value, c: Value) -> Value:

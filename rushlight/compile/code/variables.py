@@ -22,6 +22,11 @@ class Variable:
         self.f.store(self.f.coerce(value, self.type), self.at)
 
 
+def either(f: Function, condition: Value, yes: Callable[[], Any], no: Callable[[], Any]) -> None:
+    """`yes()` where the condition holds, else `no()`; what they give counts for nothing."""
+    f.branch(condition, lambda: yes() or (), lambda: no() or ())
+
+
 def during(f: Function, condition: Callable[[], Value], body: Callable[[], Any]) -> None:
     """`body()` again and again, as long as the condition before it holds."""
     head, inside, done = f.new_label("head"), f.new_label("inside"), f.new_label("done")

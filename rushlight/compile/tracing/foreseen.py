@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.dtypes import LONG_CODE
 from ...core.primitive import REGISTRY
+from ...core.shapes import spreads
 from ...ops.fused.convolution import output_size
 from ...ops.fused.recurrent_steps import worthwhile
 from ..middle.graph import lettered
@@ -78,13 +79,8 @@ def _reduced(x: ndarray, dims: Any, keep: bool) -> Shape | None:
 
 
 def _sum_to(x: ndarray, shape: Shape) -> Shape | None:
-    fits = _fits(shape, x.shape) and prod(shape) < x.size and x.flags.c_contiguous
+    fits = spreads(shape, x.shape) and prod(shape) < x.size and x.flags.c_contiguous
     return tuple(shape) if fits else None
-
-
-def _fits(a: Shape, b: Shape) -> bool:
-    low = len(b) - len(a)
-    return low >= 0 and all(n in (1, m) for n, m in zip(a, b[low:]))
 
 
 def _cat(xs: Sequence[ndarray], dim: int, *_: Any) -> Shape | None:
@@ -124,7 +120,7 @@ def _max_pool(x: ndarray, *at: Any) -> list[Any]:
 
 def _standardise(x: ndarray, weight: Any, bias: Any, dims: Shape, eps: float) -> list[Any] | None:
     shape = tuple([1 if d in dims else n for d, n in enumerate(x.shape)])
-    few = all(one is None or _fits(one.shape, x.shape) for one in (weight, bias))
+    few = all(one is None or spreads(one.shape, x.shape) for one in (weight, bias))
     if not few or not x.flags.c_contiguous or not dims:
         return None
     return [(x.shape, x.dtype.char), (shape, x.dtype.char), (shape, x.dtype.char)]

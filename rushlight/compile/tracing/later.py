@@ -25,6 +25,7 @@ import numpy as np
 
 from ...core import memory as pages
 from ...core.locks import fork_safe
+from ...core.shapes import spreads
 from ...core.tape import mark_quietly
 from ..disk.digest import Opaque, plain
 from ..middle.graph import lettered
@@ -293,7 +294,7 @@ class Later:
     def copy(self, target: Any, y: Any) -> None:
         """Write one traced array into another, cast as may be."""
         into, whole = target.memory, y.memory
-        if not self.on or not into.flags.writeable or not _fits(whole.shape, into.shape):
+        if not self.on or not into.flags.writeable or not spreads(whole.shape, into.shape):
             np.copyto(target.value, y.value, casting="unsafe")
             return
         met = Met()
@@ -440,12 +441,6 @@ def _fill(y: ndarray, value: Any) -> None:
 def _light(x: ndarray) -> bool:
     """Whether to compute with an array, whose values are there, costs little: indices too."""
     return x.size <= SMALL or x.dtype.char in _CHEAP
-
-
-def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Whether a shape can be spread over another."""
-    low = len(b) - len(a)
-    return low >= 0 and all(n in (1, m) for n, m in zip(a, b[low:]))
 
 
 def _swapped(value: Any, fixed: dict[int, ndarray]) -> Any:

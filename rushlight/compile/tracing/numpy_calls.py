@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import PACKAGE, WRITTEN
-from ..middle.foreign import Hole
+from ..middle.foreign import Hole, with_item
 from ..middle.graph import BFLOAT16, Node
 from .later import Met
 from .required import ASKS
@@ -104,12 +104,6 @@ def line() -> str:
     if frame is None:
         return ""
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-
-
-def _with_item(x: Any, key: Any, value: Any) -> Any:
-    y = x.copy()
-    y[key] = value
-    return y
 
 
 def _dead(function: Any, args: Any, kwargs: Any, out: Any) -> Any:
@@ -247,5 +241,5 @@ class NumpyCalls:
             view.version = -1
             self.write(view, value)
             return
-        y = self.numpy("numpy.with_item", _with_item, (x, key, value), {})
+        y = self.numpy("numpy.with_item", with_item, (x, key, value), {})
         self.write(x, y)

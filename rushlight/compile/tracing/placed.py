@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core import dispatch, dtypes, holes
+from ...core.shapes import spreads
 from ...core.tensor import Tensor, wrap
 from .numbers import Number, asked
 
@@ -46,8 +47,7 @@ def _fits(value: Any, shape: list[int]) -> bool:
     own = [*value._array.shape] if isinstance(value, Tensor) else []
     while own[:1] == [1]:
         del own[0]
-    found = zip(own[::-1], shape[::-1])
-    return len(own) <= len(shape) and all(n in (1, m) for n, m in found)
+    return spreads(own, shape)
 
 
 def _is_whole(part: Any) -> bool:
