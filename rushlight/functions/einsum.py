@@ -215,19 +215,27 @@ def _check_sizes(operands: Sequence[Tensor], labels: Sequence[tuple[int, ...]]) 
             elif before == 1:
                 sizes[name] = size
             elif size not in (1, before):
-                if name < DOTS:
-                    raise fail(
-                        ShapeError,
-                        f"einsum(): subscript {LETTERS[name]} has size {size} for operand {place}"
-                        f" which does not broadcast with previously seen size {before}",
-                        f"the shapes are {', '.join(str(one._array.shape) for one in operands)}",
-                    )
-                raise fail(
-                    ShapeError,
-                    f"einsum(): dimension {dim} covered by ellipsis in operand {place}has size"
-                    f" {size} which does not broadcast with previously seen ellipsis with size"
-                    f" {before} for the respective dimension",
-                )
+                raise _misfit(operands, place, dim, name, before)
+
+
+def _misfit(
+    operands: Sequence[Tensor], place: int, dim: int, name: int, before: int
+) -> BaseException:
+    """A size that is neither 1 nor what the label had before."""
+    size = operands[place]._array.shape[dim]
+    if name < DOTS:
+        return fail(
+            ShapeError,
+            f"einsum(): subscript {LETTERS[name]} has size {size} for operand {place}"
+            f" which does not broadcast with previously seen size {before}",
+            f"the shapes are {', '.join(str(one._array.shape) for one in operands)}",
+        )
+    return fail(
+        ShapeError,
+        f"einsum(): dimension {dim} covered by ellipsis in operand {place}has size"
+        f" {size} which does not broadcast with previously seen ellipsis with size"
+        f" {before} for the respective dimension",
+    )
 
 
 def _check_types(operands: Sequence[Tensor]) -> None:
