@@ -49,7 +49,10 @@ def test_native_bits(dtype: type) -> None:
                 heavy.SWITCH.on = False
                 wanted = call(x).numpy()
                 assert found.dtype == wanted.dtype
-                assert np.array_equal(found, wanted, equal_nan=True), (name, columns, rows)
+                # OpenBLAS rounds a product and a sum of float64 once from 0.3.34 on (NumPy 2.5)
+                fused = name == "pdist 2.0" and dtype is np.float64
+                loose = 4 * np.finfo(dtype).eps if fused else 0
+                assert np.allclose(found, wanted, loose, 0, equal_nan=True), (name, columns, rows)
     heavy.SWITCH.on = True
     assert distance.NATIVE.found is not None
 
