@@ -399,7 +399,7 @@ class Compiled:
         """The program of a captured call."""
         halves = None
         if captured.joint is not None:
-            halves = Halves(captured, self._build(captured.joint.graph, [], []))
+            halves = Halves(captured, self._build)
         given = [source.array for source in captured.sources], frozen(captured), captured.late
         program = self._build(captured.graph, captured.writes, *given)
         asked = captured.required.graph

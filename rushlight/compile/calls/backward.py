@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,12 +59,28 @@ MANY = Primitive("compiled_calls", eval=_refuse, rule=General(_refuse), pull=_pu
                  " results.", listed=False)  # fmt: skip
 
 
+def _memory(captured: Captured) -> list[np.ndarray]:
+    """Arrays that lie in memory as the inputs of the backward half; none where all are in C order.
+
+    Gradients of results and what the forward half gives are made in C order; an argument that is
+    kept lies as the caller's does.
+    """
+    joint: Any = captured.joint
+    given = [captured.sources[place].array if is_input else None for is_input, place in joint.kept]
+    if all(x is None or x.flags.c_contiguous for x in given):
+        return []
+    nodes = joint.graph.inputs
+    forms = [*[None] * (len(nodes) - len(given)), *given]
+    return [np.empty(node.shape, node.dtype) if x is None else x for node, x in zip(nodes, forms)]
+
+
 class Halves:
     """The compiled backward half of a captured call."""
 
-    def __init__(self, captured: Captured, program: Any) -> None:
+    def __init__(self, captured: Captured, build: Callable[..., Any]) -> None:
         assert captured.joint is not None
-        self.joint, self.program, self.sources = captured.joint, program, captured.sources
+        self.joint, self.sources = captured.joint, captured.sources
+        self.program = program = build(self.joint.graph, [], _memory(captured))
         seeds = self.joint.graph.inputs[: len(self.joint.shapes)]
         self.types = [seed.dtype for seed in seeds]
         # The sweep knows shapes alone: a result that nobody used gets zeros of another's type.
