@@ -106,7 +106,9 @@ def hosted(function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arrays: np.ndarray) -> Any:
             given = iter(arrays)
             swap = lambda x: wrap(next(given)) if isinstance(x, Tensor) else x
-            found = function(*map(swap, args), **{key: swap(x) for key, x in kwargs.items()})
+            # a call would take `map(...)` apart only after it has made the keywords
+            swapped = [swap(x) for x in args]
+            found = function(*swapped, **{key: swap(x) for key, x in kwargs.items()})
             made[:] = [found]
             parts = (found,) if isinstance(found, Tensor) else found
             return tuple(x._array for x in parts)
