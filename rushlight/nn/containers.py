@@ -27,6 +27,8 @@ def _renumbered(modules: Iterable[Module]) -> dict[str, Module]:
 class Container(Module):
     """torch's deprecated container of keyword modules.
 
+    Arguments: the modules, by their names. It warns and has no forward of its own.
+
     >>> import rushlight as torch, warnings
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
@@ -264,6 +266,10 @@ class ModuleList(_Numbered):
 
 class ModuleDict(Module):
     """A dictionary of modules, registered under their keys.
+
+    Arguments: a dict, or pairs of key and module. It has no forward of its own. Raises: TypeError
+    for values that are no modules.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ModuleDict.html
 
     >>> import rushlight as torch
     >>> list(torch.nn.ModuleDict({"act": torch.nn.ReLU()}))

@@ -309,6 +309,11 @@ class _ConvTransposeNd(_ConvNd):
 class ConvTranspose1d(_ConvTransposeNd):
     """The transpose of Conv1d: from (N, C_in, L) to a longer signal. Weight (in, out/groups, k).
 
+    Arguments: as of Conv1d; output_padding, or output_size at the call, chooses among the lengths
+    that a stride maps together. Raises: ValueError where groups do not divide the channels, or for
+    an output_size that is none of these lengths.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose1d.html
+
     >>> import rushlight as torch
     >>> torch.nn.ConvTranspose1d(4, 2, 2, stride=2)(torch.zeros(1, 4, 8)).shape
     torch.Size([1, 2, 16])
@@ -330,6 +335,10 @@ class ConvTranspose2d(_ConvTransposeNd):
 
 class ConvTranspose3d(_ConvTransposeNd):
     """The transpose of Conv3d.
+
+    Shapes: (N, C_in, D, H, W) or (C_in, D, H, W); weight (in, out / groups, kd, kh, kw).
+    Arguments and errors are those of ConvTranspose1d, for three dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html
 
     >>> import rushlight as torch
     >>> torch.nn.ConvTranspose3d(2, 1, 2, stride=2)(torch.ones(2, 3, 3, 3)).shape

@@ -104,6 +104,9 @@ class _LazyConvTranspose(_LazyConvXdMixin):
 class LazyConv1d(_LazyConv, Conv1d):
     """A Conv1d that takes in_channels from its first input.
 
+    Arguments are those of Conv1d. Until then the weight has no shape, and asking for it raises
+    RuntimeError; afterwards the module is a Conv1d.
+
     >>> import rushlight as torch
     >>> torch.nn.LazyConv1d(4, kernel_size=3)(torch.zeros(1, 2, 8)).shape
     torch.Size([1, 4, 6])
@@ -114,6 +117,8 @@ class LazyConv1d(_LazyConv, Conv1d):
 
 class LazyConv2d(_LazyConv, Conv2d):
     """A Conv2d that takes in_channels from its first input.
+
+    Arguments are those of Conv2d; see LazyConv1d.
 
     >>> import rushlight as torch
     >>> layer = torch.nn.LazyConv2d(6, kernel_size=3)
@@ -128,6 +133,8 @@ class LazyConv2d(_LazyConv, Conv2d):
 class LazyConv3d(_LazyConv, Conv3d):
     """A Conv3d that takes in_channels from its first input.
 
+    Arguments are those of Conv3d; see LazyConv1d.
+
     >>> import rushlight as torch
     >>> conv = torch.nn.LazyConv3d(4, kernel_size=3)
     >>> conv(torch.zeros(1, 5, 4, 4, 4)).shape, conv.weight.shape
@@ -139,6 +146,8 @@ class LazyConv3d(_LazyConv, Conv3d):
 
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
     """A ConvTranspose1d that takes in_channels from its first input.
+
+    Arguments are those of ConvTranspose1d; see LazyConv1d.
 
     >>> import rushlight as torch
     >>> conv = torch.nn.LazyConvTranspose1d(4, kernel_size=3)
@@ -152,6 +161,8 @@ class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
 class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
     """A ConvTranspose2d that takes in_channels from its first input.
 
+    Arguments are those of ConvTranspose2d; see LazyConv1d.
+
     >>> import rushlight as torch
     >>> conv = torch.nn.LazyConvTranspose2d(4, kernel_size=2, stride=2)
     >>> conv(torch.zeros(2, 5, 8, 8)).shape, conv.weight.shape
@@ -163,6 +174,8 @@ class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
 
 class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
     """A ConvTranspose3d that takes in_channels from its first input.
+
+    Arguments are those of ConvTranspose3d; see LazyConv1d.
 
     >>> import rushlight as torch
     >>> conv = torch.nn.LazyConvTranspose3d(4, kernel_size=2, stride=2)

@@ -11,6 +11,9 @@ from .module import Module
 class Fold(Module):
     """Sum columns (N, C * prod(kernel), L) back into an image of `output_size`.
 
+    Arguments: one number or one for each dimension. Raises: RuntimeError for columns that do not
+    fit. Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Fold.html
+
     >>> import rushlight as torch
     >>> torch.nn.Fold((3, 3), (2, 2))(torch.ones(1, 4, 4)).shape
     torch.Size([1, 1, 3, 3])
@@ -44,6 +47,10 @@ class Fold(Module):
 
 class Unfold(Module):
     """Every block under a sliding kernel as a column: (N, C, *) to (N, C * prod(kernel), L).
+
+    Arguments: one number or one for each dimension; L is the number of places of the kernel.
+    Raises: RuntimeError for other than three or four dimensions, or a kernel that is too large.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Unfold.html
 
     >>> import rushlight as torch
     >>> torch.nn.Unfold(2)(torch.zeros(1, 3, 4, 4)).shape

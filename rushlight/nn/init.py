@@ -264,6 +264,8 @@ def _checked_mode(mode: str) -> str:
 def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Any = None) -> Any:
     """Fill from U(-b, b), b = gain * sqrt(6 / (fan_in + fan_out)).
 
+    Arguments: `gain`, a factor (`calculate_gain`); `generator`, what draws, torch's own without it.
+    Raises: ValueError for fewer than two dimensions.
     Source: Glorot and Bengio, 2010.
 
     >>> import rushlight as torch
@@ -369,6 +371,8 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
     """Fill a matrix from N(0, std^2) with ceil(sparsity * rows) zeros in each column.
 
+    Arguments: `sparsity`, the share of zeros; `std` of the others; `generator`, what draws, torch's
+    own without it. Raises: ValueError for other than two dimensions.
     Source: Martens, 2010.
 
     >>> import rushlight as torch

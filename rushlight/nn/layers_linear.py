@@ -156,6 +156,10 @@ class Bilinear(Module):
 class LazyLinear(LazyModuleMixin, Linear):
     """A Linear that takes in_features from its first input.
 
+    Arguments are those of Linear. Until then the parameters have no shape, and asking for it raises
+    RuntimeError; afterwards the module is a Linear.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LazyLinear.html
+
     >>> import rushlight as torch
     >>> torch.nn.LazyLinear(4)(torch.zeros(2, 3)).shape
     torch.Size([2, 4])

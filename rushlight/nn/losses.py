@@ -321,6 +321,10 @@ class KLDivLoss(_Loss):
 class PoissonNLLLoss(_Loss):
     """e^x - y x for a log-rate x, or x - y log(x + eps) for a rate.
 
+    Arguments: `log_input`, which of the two; `full` adds Stirling's approximation of log(y!) where
+    y > 1; `eps` keeps the logarithm finite; `reduction`, "mean", "sum" or "none".
+    Shapes: x and y broadcast. Raises: ValueError for another reduction.
+
     >>> import rushlight as torch
     >>> torch.nn.PoissonNLLLoss()(torch.zeros(1), torch.ones(1))
     tensor(1.)
@@ -382,6 +386,10 @@ class GaussianNLLLoss(_Loss):
 class CTCLoss(_Loss):
     """-log of the probability of a label sequence, summed over its alignments.
 
+    Arguments: `blank`, the index of the label that stands for nothing; `reduction`, "mean" (over
+    lengths and batch), "sum" or "none"; `zero_infinity` gives 0 for targets that do not fit.
+    Shapes: logarithms of probabilities (T, N, C), targets (N, S) or all behind each other,
+    lengths (N).
     Source: Graves et al., 2006.
 
     >>> import rushlight as torch

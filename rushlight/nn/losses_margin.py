@@ -191,6 +191,8 @@ def _check_positive(loss: Any, margin: float) -> None:
 class TripletMarginLoss(_Loss):
     """max(0, d(a, p) - d(a, n) + margin). swap: also try d(p, n).
 
+    d is the p-norm of the difference (eps added to it). Shapes: (N, D) or (D), all alike.
+    reduction: "mean", "sum" or "none". Raises: ValueError for a margin that is not positive.
     Source: Balntas et al., 2016.
 
     >>> import rushlight as torch

@@ -148,6 +148,10 @@ class BatchNorm2d(_BatchNorm):
 class BatchNorm3d(_BatchNorm):
     """Normalise each channel of (N, C, D, H, W) over the batch; see BatchNorm2d.
 
+    Raises: ValueError for other than five dimensions, or in training for a single value of a
+    channel.
+    Source: Ioffe and Szegedy, 2015.
+
     >>> import rushlight as torch
     >>> torch.nn.BatchNorm3d(4)(torch.randn(2, 4, 3, 3, 3)).shape
     torch.Size([2, 4, 3, 3, 3])
@@ -288,6 +292,8 @@ class _InstanceNorm(_NormBase):
 class InstanceNorm1d(_InstanceNorm):
     """Normalise each channel of each example of (N, C, L) or (C, L).
 
+    Arguments are those of InstanceNorm2d. Raises: ValueError for other dimensions, or in training
+    for a single place.
     Source: Ulyanov et al., 2016.
 
     >>> import rushlight as torch
@@ -317,6 +323,9 @@ class InstanceNorm2d(_InstanceNorm):
 
 class InstanceNorm3d(_InstanceNorm):
     """Normalise each channel of each volume of (N, C, D, H, W) or (C, D, H, W).
+
+    Arguments are those of InstanceNorm2d. Raises: ValueError for other dimensions, or in training
+    for a single voxel. Source: Ulyanov et al., 2016.
 
     >>> import rushlight as torch
     >>> x = torch.nn.InstanceNorm3d(3)(torch.rand(2, 3, 4, 4, 4))

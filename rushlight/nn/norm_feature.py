@@ -42,6 +42,10 @@ class LocalResponseNorm(Module):
 class CrossMapLRN2d(Module):
     """Local response normalisation across the channels of images.
 
+    y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ** beta.
+
+    Shapes: (N, C, H, W), and the same. Source: Krizhevsky et al., 2012.
+
     >>> import rushlight as torch
     >>> torch.nn.CrossMapLRN2d(1, alpha=1.0, beta=0.5, k=0.0)(torch.tensor([[[[3.0]]]]))
     tensor([[[[1.]]]])
@@ -161,6 +165,8 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Normalise (N, C, *) over each of `num_groups` groups of channels.
 
+    y = (x - mean) / sqrt(var + eps) * weight + bias; affine: whether there are weight and bias (C).
+    Raises: ValueError where the groups do not divide the channels.
     Source: Wu and He, 2018.
 
     >>> import rushlight as torch

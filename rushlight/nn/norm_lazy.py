@@ -71,6 +71,9 @@ class _LazyNormBase(LazyModuleMixin):
 class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):
     """A BatchNorm1d that takes num_features from its first input.
 
+    Arguments are those of BatchNorm1d. Until then weight, bias and running statistics have no
+    shape, and asking for it raises RuntimeError; afterwards the module is a BatchNorm1d.
+
     >>> import rushlight as torch
     >>> torch.nn.LazyBatchNorm1d()(torch.randn(4, 3)).shape
     torch.Size([4, 3])
@@ -81,6 +84,8 @@ class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):
 
 class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):
     """A BatchNorm2d that takes num_features from its first input.
+
+    Arguments are those of BatchNorm2d; see LazyBatchNorm1d.
 
     >>> import rushlight as torch
     >>> norm = torch.nn.LazyBatchNorm2d()
@@ -95,6 +100,8 @@ class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):
 class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
     """A BatchNorm3d that takes num_features from its first input.
 
+    Arguments are those of BatchNorm3d; see LazyBatchNorm1d.
+
     >>> import rushlight as torch
     >>> norm = torch.nn.LazyBatchNorm3d()
     >>> y = norm(torch.rand(8, 3, 2, 2, 2))
@@ -108,6 +115,8 @@ class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
 class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):
     """An InstanceNorm1d that takes num_features from its first input.
 
+    Arguments are those of InstanceNorm1d; see LazyBatchNorm1d.
+
     >>> import rushlight as torch
     >>> norm = torch.nn.LazyInstanceNorm1d(affine=True)
     >>> norm(torch.rand(8, 3, 4)).shape, norm.weight.shape
@@ -120,6 +129,8 @@ class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):
 class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):
     """An InstanceNorm2d that takes num_features from its first input.
 
+    Arguments are those of InstanceNorm2d; see LazyBatchNorm1d.
+
     >>> import rushlight as torch
     >>> norm = torch.nn.LazyInstanceNorm2d(affine=True)
     >>> norm(torch.rand(8, 3, 4, 4)).shape, norm.weight.shape
@@ -131,6 +142,8 @@ class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):
 
 class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):
     """An InstanceNorm3d that takes num_features from its first input.
+
+    Arguments are those of InstanceNorm3d; see LazyBatchNorm1d.
 
     >>> import rushlight as torch
     >>> norm = torch.nn.LazyInstanceNorm3d(affine=True)

@@ -303,6 +303,10 @@ def _rebuild_uninitialized(kind: type, requires_grad: bool, data: Any) -> Any:
 class UninitializedParameter(UninitializedTensorMixin, Parameter):
     """A parameter whose shape the first forward of a lazy module decides.
 
+    Asking for its shape, or computing with it, raises RuntimeError; `materialize(shape)` gives it
+    one.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.parameter.UninitializedParameter.html
+
     >>> import rushlight as torch
     >>> layer = torch.nn.LazyLinear(3)
     >>> type(layer.weight).__name__
@@ -325,6 +329,9 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     """A buffer whose shape the first forward of a lazy module decides.
+
+    Asking for its shape, or computing with it, raises RuntimeError; `materialize(shape)` gives it
+    one; see UninitializedParameter.
 
     >>> import rushlight as torch
     >>> norm = torch.nn.LazyBatchNorm1d()

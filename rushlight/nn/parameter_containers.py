@@ -32,6 +32,9 @@ def _described(key: Any, value: Any, kind: str) -> str:
 class ParameterList(Module):
     """A list whose tensors are registered as parameters.
 
+    Arguments: an iterable of tensors. Raises: IndexError outside the list.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterList.html
+
     >>> import rushlight as torch
     >>> torch.nn.ParameterList([torch.ones(2, 3)])
     ParameterList(  (0): Parameter containing: [torch.float32 of size 2x3])
@@ -99,6 +102,9 @@ class ParameterList(Module):
 
 class ParameterDict(Module):
     """A dictionary whose tensors are registered as parameters.
+
+    Arguments: a dict, or pairs of key and value. Values of other kinds are kept as they are.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterDict.html
 
     >>> import rushlight as torch
     >>> list(torch.nn.ParameterDict({"w": torch.ones(2)}).keys())

@@ -64,6 +64,8 @@ def _check_sizes(input_size: Any, hidden_size: Any, num_layers: int, proj_size: 
 class RNNBase(Module):
     """Arguments, weights and the forward that RNN, LSTM and GRU share.
 
+    Raises: ValueError for another mode than RNN_TANH, RNN_RELU, LSTM or GRU, and for sizes of 0.
+
     >>> import rushlight as torch
     >>> torch.nn.RNNBase("GRU", 3, 5, num_layers=2).weight_ih_l1.shape
     torch.Size([15, 5])

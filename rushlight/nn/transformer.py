@@ -61,6 +61,9 @@ def _why_no_nested_tensor(layer: Any) -> str:
 class TransformerEncoder(Module):
     """`num_layers` copies of an encoder layer, one after the other, and an optional norm.
 
+    Arguments: `enable_nested_tensor` warns where torch does; like `mask_check` it changes nothing.
+    Shapes: src (S, N, E) gives the same; batch first if the layer is. Source: Vaswani et al., 2017.
+
     >>> import rushlight as torch
     >>> layer = torch.nn.TransformerEncoderLayer(d_model=8, nhead=2, batch_first=True)
     >>> torch.nn.TransformerEncoder(layer, num_layers=2)(torch.zeros(3, 5, 8)).shape
@@ -115,6 +118,9 @@ class TransformerEncoder(Module):
 class TransformerDecoder(Module):
     """`num_layers` copies of a decoder layer, one after the other, and an optional norm.
 
+    Shapes: tgt (T, N, E) and memory (S, N, E) give (T, N, E); batch first if the layer is.
+    Source: Vaswani et al., 2017.
+
     >>> import rushlight as torch
     >>> layer = torch.nn.TransformerDecoderLayer(8, 2)
     >>> torch.nn.TransformerDecoder(layer, 2)(torch.zeros(5, 1, 8), torch.zeros(7, 1, 8)).shape
@@ -162,6 +168,9 @@ class Transformer(Module):
     """An encoder and a decoder. Source: Vaswani et al., 2017.
 
     Shapes: src (S, N, E), tgt (T, N, E), output (T, N, E); batch first if asked.
+    Arguments: `d_model`, E; `nhead`, heads of attention, which must divide E; how many layers;
+    `dim_feedforward` and `activation` of their perceptrons; `norm_first`, norms before instead of
+    after. Raises: AssertionError where heads do not divide E, RuntimeError for other sizes.
 
     >>> import rushlight as torch
     >>> model = torch.nn.Transformer(8, 2, 1, 1, 16, batch_first=True)

@@ -12,6 +12,10 @@ class Upsample(Module):
     """Resize (N, C, *) to `size`, or by `scale_factor`.
 
     mode: nearest, linear, bilinear, bicubic or trilinear.
+    `align_corners`: whether the outermost pixels keep their places.
+    Raises: ValueError for both or neither of the first two, NotImplementedError for a mode that is
+    of other dimensions.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Upsample.html
 
     >>> import rushlight as torch
     >>> torch.nn.Upsample(scale_factor=2)(torch.tensor([[[1.0, 2.0]]]))
@@ -60,6 +64,8 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """Upsample with mode "nearest".
 
+    Shapes: (N, C, H, W). Arguments: one of size and scale_factor, one number or (height, width).
+
     >>> import rushlight as torch
     >>> torch.nn.UpsamplingNearest2d(scale_factor=2)(torch.zeros(1, 1, 2, 3)).shape
     torch.Size([1, 1, 4, 6])
@@ -71,6 +77,8 @@ class UpsamplingNearest2d(Upsample):
 
 class UpsamplingBilinear2d(Upsample):
     """Upsample with mode "bilinear" and aligned corners.
+
+    Shapes: (N, C, H, W). Arguments: one of size and scale_factor, one number or (height, width).
 
     >>> import rushlight as torch
     >>> torch.nn.UpsamplingBilinear2d(size=(1, 3))(torch.tensor([[[[0.0, 1.0]]]]))

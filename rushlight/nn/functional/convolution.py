@@ -302,6 +302,8 @@ def conv1d(
     """Cross-correlation along one dimension.
 
     Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O).
+    `padding` is a number, "same" or "valid". Raises: RuntimeError for channels that do not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html
 
     >>> import rushlight as torch
     >>> torch.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 2))
@@ -457,6 +459,9 @@ def conv_transpose3d(
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
     """The adjoint of `conv3d`: input (N, C, D, H, W), weight (C, O / groups, KD, KH, KW).
+
+    Arguments are those of `conv_transpose1d`. Raises: RuntimeError for channels that do not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose3d.html
 
     >>> import rushlight as torch
     >>> x, w = torch.ones(1, 2, 4, 4, 4), torch.ones(2, 3, 2, 2, 2)

@@ -43,6 +43,10 @@ def unfold(
 ) -> Tensor:
     """Every patch of (N, C, H, W) as a column: (N, C * kernel, patches).
 
+    Args: one number or two each. Shapes: (C, H, W) too. Raises: RuntimeError for other dimensions,
+    or a kernel that is too large.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.unfold(torch.ones(1, 1, 3, 3), 2).shape
     torch.Size([1, 4, 4])

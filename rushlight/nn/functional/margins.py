@@ -26,6 +26,9 @@ def multi_margin_loss(
     """mean over the other classes of max(0, margin - x[label] + x[class]) ** p.
 
     Shapes: input (N, C) or (C), target (N) or ().
+    weight (C): a factor for each label; reduction: "mean", "sum" or "none". Raises: ValueError for
+    other powers than 1 and 2, RuntimeError for labels out of range.
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.multi_margin_loss.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.multi_margin_loss(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))

@@ -168,6 +168,8 @@ def alpha_dropout(
 ) -> Tensor:
     """Dropout to selu's lower limit, rescaled so that mean and variance stay.
 
+    p: the share of elements that are dropped; training: without it the input itself.
+    Raises: ValueError for a `p` outside [0, 1].
     Source: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
 
     >>> import rushlight as torch

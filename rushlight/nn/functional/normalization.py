@@ -256,6 +256,8 @@ def rms_norm(
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight.
 
+    Shapes: (*, normalized_shape) and the same. eps: the type's own if None.
+    Raises: RuntimeError for other sizes.
     Source: Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
 
     >>> import rushlight as torch
@@ -281,6 +283,9 @@ def group_norm(
 ) -> Tensor:
     """Groups of channels of each example to mean 0 and variance 1, then scaled per channel.
 
+    Shapes: (N, C, *) and the same; weight and bias (C). eps: added to the variance.
+    Raises: RuntimeError where the groups do not divide the channels, ValueError for a single value
+    per group.
     Source: Wu and He 2018, https://arxiv.org/abs/1803.08494
 
     >>> import rushlight as torch
@@ -325,6 +330,8 @@ def instance_norm(
 ) -> Tensor:  # fmt: skip
     """Each channel of each example to mean 0 and variance 1.
 
+    Shapes: (N, C, *) and the same; weight, bias and running statistics (C). Without
+    `use_input_stats` the running ones are used. Raises: ValueError for a single place.
     Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
 
     >>> import rushlight as torch
@@ -381,6 +388,7 @@ def local_response_norm(
 ) -> Tensor:
     """x / (k + alpha * mean of x^2 over `size` neighbouring channels) ** beta.
 
+    Shapes: (N, C, *) and the same. Raises: ValueError for fewer than three dimensions.
     Source: Krizhevsky et al. 2012.
 
     >>> import rushlight as torch
@@ -407,6 +415,7 @@ def normalize(
     """x divided by its p-norm along `dim` (held above `eps`).
 
     A row of zeros stays as it is. Shapes: any, and the same.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))

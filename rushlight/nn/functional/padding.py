@@ -140,6 +140,7 @@ def _check_image(name: str, input: Tensor, factor: str, value: int) -> None:
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C r^2, H, W) to (*, C, H r, W r).
 
+    Raises: RuntimeError where r^2 does not divide the channels.
     Source: Shi et al. 2016, https://arxiv.org/abs/1609.05158
 
     >>> import rushlight as torch
@@ -163,6 +164,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 @n.goes_by("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(*, C, H r, W r) to (*, C r^2, H, W): the inverse of `pixel_shuffle`.
+
+    Raises: RuntimeError where r does not divide height and width. Source: as of `pixel_shuffle`.
 
     >>> import rushlight as torch
     >>> torch.nn.functional.pixel_unshuffle(torch.zeros(1, 1, 4, 6), 2).shape

@@ -19,6 +19,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None) -
     """y_k = input1^T weight_k input2 + bias_k.
 
     Shapes: input1 (*, in1), input2 (*, in2), weight (out, in1, in2), bias (out), result (*, out).
+    Raises: RuntimeError for other sizes.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.bilinear.html
 
     >>> import rushlight as torch
     >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(4, 2, 3))

@@ -373,6 +373,8 @@ def upsample(
 ) -> Tensor:  # fmt: skip
     """`interpolate`, under its old name.
 
+    Arguments and errors are those of `interpolate`.
+
     >>> import rushlight as torch
     >>> import warnings
     >>> with warnings.catch_warnings(action="ignore"):  # torch deprecates the name
@@ -386,6 +388,8 @@ def upsample(
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` by nearest neighbours.
 
+    Shapes: (N, C, *). Arguments: one of size and scale_factor.
+
     >>> import rushlight as torch
     >>> import warnings
     >>> with warnings.catch_warnings(action="ignore"):  # torch deprecates the name
@@ -398,6 +402,8 @@ def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) 
 
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` bilinearly with aligned corners.
+
+    Shapes: (N, C, H, W). Arguments: one of size and scale_factor.
 
     >>> import rushlight as torch
     >>> import warnings

@@ -417,6 +417,9 @@ def fractional_max_pool2d(
 ) -> Any:  # fmt: skip
     """Maxima of windows at random uneven steps, of (N, C, H, W).
 
+    Arguments: the size of windows; `output_size`, or `output_ratio` of the input's; return_indices:
+    also places in each flat image. Raises: ValueError for neither, RuntimeError for too many
+    windows.
     Source: Graham 2014, https://arxiv.org/abs/1412.6071
 
     >>> import rushlight as torch

@@ -19,6 +19,9 @@ __all__ = [
 class DataParallel(Module):
     """A wrapper that splits batches over GPUs; without any it calls `module` itself.
 
+    Arguments: `module`; `device_ids`, `output_device` and `dim` change nothing, for there is one
+    device. The wrapped network is `.module`, and its state's keys begin with "module.".
+
     >>> import rushlight as torch
     >>> net = torch.nn.DataParallel(torch.nn.Linear(2, 3))
     >>> net(torch.zeros(4, 2)).shape, list(net.state_dict())

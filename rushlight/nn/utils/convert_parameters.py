@@ -13,6 +13,8 @@ from ..naming import typename
 def parameters_to_vector(parameters: Iterable[Any]) -> Any:
     """The elements of all parameters, one after the other (N).
 
+    Raises: ValueError where there are none. The vector keeps its history: gradients go through it.
+
     >>> import rushlight as torch
     >>> torch.nn.utils.parameters_to_vector(torch.nn.Linear(2, 3).parameters()).shape
     torch.Size([9])
@@ -22,6 +24,8 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Any:
 
 def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Cut the vector (N) into the parameters' shapes and make the pieces their data.
+
+    Raises: TypeError for what is no tensor, RuntimeError for a vector that is too short.
 
     >>> import rushlight as torch
     >>> layer = torch.nn.Linear(1, 1)

@@ -26,6 +26,10 @@ def fuse_conv_bn_weights(
 ) -> tuple[Parameter, Parameter]:
     """Weight and bias of the one convolution that does both.
 
+    Arguments: weight and bias of the convolution; mean, variance and eps of the norm, its weight
+    and bias (None: 1 and 0); `transpose`, for transposed convolutions. The formula is that of
+    `fuse_conv_bn_eval`.
+
     >>> import rushlight as torch
     >>> one, zero = torch.ones(1), torch.zeros(1)
     >>> w, b = torch.nn.utils.fuse_conv_bn_weights(
@@ -50,6 +54,9 @@ def fuse_conv_bn_weights(
 
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """A copy of `conv` that includes `bn`; both must be in evaluation mode.
+
+    w' = w * g / sqrt(var + eps) and b' = (b - mean) * g / sqrt(var + eps) + beta, for each channel
+    of the result. Raises: AssertionError in training mode.
 
     >>> import rushlight as torch
     >>> conv, norm = torch.nn.Conv2d(1, 2, 3).eval(), torch.nn.BatchNorm2d(2).eval()
@@ -79,6 +86,8 @@ def fuse_linear_bn_weights(
 ) -> tuple[Parameter, Parameter]:
     """Weight and bias of the one linear layer that does both.
 
+    Arguments are those of `fuse_conv_bn_weights`.
+
     >>> import rushlight as torch
     >>> one, zero = torch.ones(1), torch.zeros(1)
     >>> w, b = torch.nn.utils.fuse_linear_bn_weights(
@@ -92,6 +101,8 @@ def fuse_linear_bn_weights(
 
 def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     """A copy of `linear` that includes `bn`; both must be in evaluation mode.
+
+    Raises: AssertionError in training mode, or where `bn` is of another number of features.
 
     >>> import rushlight as torch
     >>> linear, norm = torch.nn.Linear(2, 3).eval(), torch.nn.BatchNorm1d(3).eval()

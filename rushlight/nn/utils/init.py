@@ -12,6 +12,7 @@ def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
     """A module of `module_cls` whose parameters hold undefined values.
 
     The class must take a `device` argument, as in torch.
+    Raises: RuntimeError for other classes.
 
     >>> import rushlight as torch
     >>> torch.nn.utils.skip_init(torch.nn.Linear, 2, 3)

@@ -110,6 +110,9 @@ def spectral_norm(
 ) -> Any:
     """Divide parameter `name` by its largest singular value before every forward.
 
+    Arguments: `n_power_iterations`, steps of the estimate per forward in training; `eps`, the least
+    norm; `dim`, the weight's dimension of outputs. Raises: ValueError for no iterations,
+    RuntimeError where it is done already.
     Source: Miyato et al., 2018. Returns the module.
 
     >>> import rushlight as torch
@@ -125,6 +128,8 @@ def spectral_norm(
 
 def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
     """Undo spectral_norm; returns the module.
+
+    Raises: ValueError where parameter `name` has none.
 
     >>> import rushlight as torch
     >>> layer = torch.nn.utils.spectral_norm(torch.nn.Linear(4, 4))

@@ -91,6 +91,8 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
 def remove_weight_norm(module: Any, name: str = "weight") -> Any:
     """Undo weight_norm; returns the module.
 
+    Raises: ValueError where parameter `name` has none.
+
     >>> import rushlight as torch
     >>> import warnings
     >>> with warnings.catch_warnings(action="ignore"):  # torch recommends parametrizations
