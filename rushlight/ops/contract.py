@@ -213,7 +213,7 @@ def _linear(x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> Any:
         return product(x, w.T)
     if bias[0].dtype is not w.dtype and bias[0].dtype != w.dtype:
         raise _linear_types(x, w, *bias)
-    large = x.size > FEW and x.dtype.char == "f" and x.ndim > 1 and w.size > 256
+    large = x.size > FEW and x.dtype.char in "fd" and x.ndim > 1 and w.size > 256
     return (native_affine if large else affine)(x, w, bias[0])
 
 

@@ -4,12 +4,15 @@ OpenBLAS has kernels without packing for products of at most a million multiplic
 processors with AVX-512. A thin product (up to 16 rows or columns: the last layer of a classifier)
 that is larger runs up to twice as fast in blocks that stay below that bound.
 What was measured: docs/notes/0001-thin-products.md. Native kernels are faster on transposed second
-operands (every linear layer), whose packing OpenBLAS pays dearly for, and where a side is short.
+operands (every linear layer), whose packing OpenBLAS pays dearly for, where a side is short, and
+nearly everywhere on processors that OpenBLAS does not know, where it uses half of each vector.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import sys
 from typing import Any
 
 import numpy as np
@@ -22,17 +25,49 @@ SMALL = 1_000_000
 THIN = 16
 FEW = 4096  # numbers of an operand up to which BLAS is called without more ado
 VECTORS = 3  # rows so few that each is sooner multiplied alone, where columns lie in one piece
+WORTH = 1 << 18  # multiplications from which a program pays, where BLAS takes twice its time
+FEW_ROWS = 1 << 19  # the same where only rows of a transposed operand are few
+NARROW = 8  # columns up to which BLAS is good enough at operands that lie as they are
 multiply = np.matmul
 _SINGLE = np.dtype(np.float32)
+_NAMES = ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename", "openblas_get_corename")
+_WITH_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names for its kernels
 
 
 @functools.cache
-def _has_small_kernels() -> bool:
+def _has_avx512() -> bool:
     try:
         found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     except (KeyError, TypeError):
         return False
     return any(name.startswith("AVX512") or name == "X86_V4" for name in found)
+
+
+@functools.cache
+def blas_kernels() -> str | None:
+    """Which processor OpenBLAS has taken this one for; None where another BLAS is in use."""
+    try:
+        module = sys.modules["numpy._core._multiarray_umath"]
+        library = ctypes.CDLL(module.__file__)  # and what it is linked with
+    except (KeyError, OSError, TypeError):
+        return None
+    for name in _NAMES:
+        if hasattr(library, name):
+            ask = getattr(library, name)
+            ask.restype = ctypes.c_char_p
+            return (ask() or b"").decode()
+    return None
+
+
+@functools.cache
+def _has_small_kernels() -> bool:
+    return _has_avx512() and blas_kernels() in (None, *_WITH_AVX512)
+
+
+@functools.cache
+def _takes_half_vectors() -> bool:
+    """Whether BLAS leaves half of each vector of this processor unused."""
+    return _has_avx512() and blas_kernels() not in (None, *_WITH_AVX512)
 
 
 def product(a: np.ndarray, b: np.ndarray) -> Any:
@@ -41,7 +76,7 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
         if a.dtype.kind == "b":
             return _of_bools(a, b)
         return fitted(product(fitted(a, _SINGLE), fitted(b, _SINGLE)), a.dtype)
-    if (a.size > FEW or b.size > FEW) and a.dtype.char == "f" and a.ndim > 1 < b.ndim:
+    if (a.size > FEW or b.size > FEW) and a.dtype.char in "fd" and a.ndim > 1 < b.ndim:
         return _large(a, b)
     if a.ndim > 2 or b.ndim > 2:
         return multiply(a, b, order="C")
@@ -69,7 +104,7 @@ def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
 
 
 _native, native_affine = (
-    heavy("matmul", lambda a, b: _without(a, b)),
+    heavy("matmul", lambda a, b: _without(a, b), chosen=True),
     heavy("linear_bias", affine, once=True),
 )
 
@@ -78,9 +113,11 @@ def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.ndim > 2 == b.ndim and a.size:  # many rows, not many matrices
         y = _large(a.reshape(-1, a.shape[-1]), b)
         return y.reshape(*a.shape[:-1], b.shape[1])
+    if SWITCH.on and _suits(a, b):
+        return _native(a, b)
     if 1 < a.shape[0] <= VECTORS and a.ndim == 2 == b.ndim and b.strides[0] == b.itemsize:
         return multiply(b.T, a[:, :, None])[:, :, 0]
-    return _native(a, b) if SWITCH.on and _suits(a, b) else _without(a, b)
+    return _without(a, b)
 
 
 def _suits(a: np.ndarray, b: np.ndarray) -> bool:
@@ -88,14 +125,17 @@ def _suits(a: np.ndarray, b: np.ndarray) -> bool:
     rows, inner, columns = a.shape[-2], a.shape[-1], b.shape[-1]
     if min(rows, columns) < 2:
         return False
+    work, enough = a.size * columns, a.size >= SWITCH.least
     if b.strides[-2] == b.itemsize < b.strides[-1]:
+        return enough or work >= FEW_ROWS
+    turned = a.strides[-2] == a.itemsize
+    if _takes_half_vectors() and work >= WORTH and (columns > NARROW or turned):
         return True
-    work = rows * inner * columns
-    if a.ndim > 2:
-        return work >= SMALL
-    if inner <= 4 * THIN:
-        return work >= SMALL
-    if a.strides[0] == a.itemsize:
+    if not enough:
+        return False
+    if a.ndim > 2 or inner <= 4 * THIN:
+        return rows * inner * columns >= SMALL
+    if turned:
         return columns <= THIN or inner >= 1000
     return rows >= 256 and work >= 8 * SMALL
 
@@ -109,9 +149,9 @@ def _matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     columns = b.shape[1]
     if inner == 1 == b.shape[0]:
         return a * b  # every product with every other: BLAS has no sums to gain from
-    if rows * inner * columns <= SMALL or min(rows, columns) > THIN or inner != b.shape[0]:
+    if rows * inner * columns <= SMALL or not 1 < min(rows, columns) <= THIN or inner != len(b):
         return multiply(a, b)
-    if not _has_small_kernels():
+    if a.dtype.char != "f" or not _has_small_kernels():
         return multiply(a, b)
     if rows <= columns:
         step = _even(inner, SMALL // (rows * columns) // 8 * 8)
