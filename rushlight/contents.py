@@ -134,7 +134,7 @@ FUNCTIONS = {
     "typed_storages": (
         "BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage"
         " ComplexFloatStorage DoubleStorage FloatStorage HalfStorage IntStorage LongStorage"
-        " ShortStorage"
+        " ShortStorage Storage"
     ),
     "windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
@@ -149,8 +149,8 @@ METHODS = {
         " as_subclass real imag mH H"
     ),
     "place": (
-        "is_pinned is_distributed name new storage untyped_storage pin_memory output_nr"
-        " _make_subclass _make_wrapper_subclass"
+        "is_pinned is_distributed name new storage _typed_storage untyped_storage pin_memory"
+        " output_nr _make_subclass _make_wrapper_subclass"
     ),
     "sharing": "is_shared share_memory_",
     "sparse": (

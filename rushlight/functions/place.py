@@ -55,7 +55,8 @@ def _no(self: Tensor, *args: Any) -> bool:
 METHODS: dict[str, Any] = {
     "is_pinned": _no, "is_distributed": _no,
     "name": property(lambda self: None),
-    "new": typed.new, "storage": storage, "untyped_storage": untyped_storage,
+    "new": typed.new, "storage": storage, "_typed_storage": storage,
+    "untyped_storage": untyped_storage,
     "pin_memory": _itself, "output_nr": property(_output_nr),
     "_make_subclass": staticmethod(_make_subclass),
     "_make_wrapper_subclass": staticmethod(_make_wrapper_subclass),

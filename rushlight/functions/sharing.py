@@ -72,14 +72,15 @@ def _moved_array(array: np.ndarray, owner: np.ndarray) -> np.ndarray:
     key, found = id(owner), memory_of(array)
     if found is None:  # foreign memory: the elements alone
         array = array.copy(order="K")
-        return placed(_copied(array.reshape(-1, order="A").view(np.uint8)), array, 0)
+        return placed(shared_copy(array.reshape(-1, order="A").view(np.uint8)), array, 0)
     memory, start = found
     if key not in _moved:
-        _moved[key] = weakref.ref(owner, lambda _: _moved.pop(key, None)), _copied(memory)
+        _moved[key] = weakref.ref(owner, lambda _: _moved.pop(key, None)), shared_copy(memory)
     return placed(_moved[key][1], array, start)
 
 
-def _copied(memory: np.ndarray) -> np.ndarray:
+def shared_copy(memory: np.ndarray) -> np.ndarray:
+    """The same bytes where other processes see them."""
     file = heap.Arena(memory.nbytes)
     reserve(getattr(file, "fd", -1), memory.nbytes)
     shared = _bytes_of(file)[: memory.nbytes]

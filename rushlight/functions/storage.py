@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..core import dtypes
+from ..core.dispatch import scalar_type_name
+from ..core.errors import fail
 from ..core.state import DEFAULTS
 from ..core.tape import hand_out, owner_of
 from ..core.tensor import Tensor, set_requires_grad, wrap
-from .copying import memory_of
-from .sharing import file_of, reserve
+from .copying import copied, memory_of
+from .mapped_files import mapped, path_of
+from .sharing import file_of, shared_copy
 
 __all__ = ["StorageBase", "TypedStorage", "UntypedStorage", "from_file", "is_storage"]
 
@@ -24,9 +26,27 @@ class _Memory:
     device = property(lambda self: dtypes.device("meta") if self._blank else dtypes.CPU)
     _blank: Any = False  # a meta tensor's: so many bytes, and nothing in them
     is_cuda = is_hpu = is_sparse = is_sparse_csr = False
-    filename = None
     _dtype: Any
     _values: Any
+    data_ptr: Any
+
+    @property
+    def filename(self) -> str | None:
+        """The file that writes go to, of memory that `from_file` shares; else None."""
+        return path_of(self._values)
+
+    @property
+    def _cdata(self) -> int:
+        return self.data_ptr()
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Any:
+        """Raises: AssertionError, for there is no such device here."""
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    def to(self, *, device: Any, non_blocking: bool = False) -> Any:
+        """Itself, on the CPU."""
+        dtypes.require_cpu(device)
+        return self
 
     def get_device(self) -> int:
         """-1, as of all memory of the CPU."""
@@ -65,14 +85,56 @@ class UntypedStorage(StorageBase):
     def __init__(self, *data: Any, device: Any = None) -> None:
         dtypes.require_cpu(device)
         given = data[0] if data else 0
+        self._own = True
         self._bytes = np.zeros(given, np.uint8) if isinstance(given, int) else (
             np.array(list(given), np.uint8))  # fmt: skip
 
     _dtype = dtypes.uint8
+    _own = False  # whether no tensor looks into it
 
     @property
     def _values(self) -> np.ndarray:
         return self._bytes
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> UntypedStorage:
+        return _over(copied(self._bytes, memo))
+
+    @classmethod
+    def _new_shared(cls, size: int, *, device: Any = "cpu") -> UntypedStorage:
+        """Zeros that other processes see: workers put batches there (copied collate functions)."""
+        return _over(shared_copy(np.zeros(size, np.uint8)))
+
+    def resizable(self) -> bool:
+        """Whether `resize_` takes it: while no tensor looks into it."""
+        return self._own
+
+    def resize_(self, size: int) -> UntypedStorage:
+        """Another number of bytes, new ones zero. Raises: RuntimeError where a tensor has them."""
+        if not self._own:
+            raise fail(
+                RuntimeError, "Trying to resize storage that is not resizable",
+                "a tensor's memory grows with the tensor: x.resize_(...)",
+            )  # fmt: skip
+        kept, self._bytes = self._bytes[:size], np.zeros(size, np.uint8)
+        self._bytes[: len(kept)] = kept
+        return self
+
+    def type(self) -> str:
+        """The name of its class."""
+        return "torch.storage.UntypedStorage"
+
+    @staticmethod
+    def from_buffer(
+        buffer: Any, byte_order: str = "native", count: int = -1, offset: int = 0, *,
+        dtype: dtypes.dtype = dtypes.uint8, device: Any = None,
+    ) -> UntypedStorage:  # fmt: skip
+        """A copy of the bytes of `count` elements of an object, written in `byte_order`."""
+        data = np.frombuffer(buffer, np.uint8, offset=offset).copy()
+        storage = _over(data if count < 0 else data[: count * dtype.itemsize])
+        width = dtype.itemsize // (2 if dtype.is_complex else 1)
+        if not np.dtype(f"u{width}").newbyteorder(byte_order).isnative:  # type: ignore[arg-type]  # any word
+            storage.byteswap(dtype)
+        return storage
 
     @staticmethod
     def from_file(filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
@@ -81,7 +143,7 @@ class UntypedStorage(StorageBase):
         Shared, writes go to the file, which is made and lengthened as needed; otherwise they stay
         in memory.
         """
-        return _over(_mapped(filename, shared, nbytes))
+        return _over(mapped(filename, shared, nbytes))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.array(self._bytes, dtype=dtype, copy=copy)
@@ -107,6 +169,7 @@ class UntypedStorage(StorageBase):
         return self._bytes.size
 
     def __getitem__(self, place: Any) -> Any:
+        _check_place(place, self._bytes)
         found = self._bytes[place]
         return int(found) if found.ndim == 0 else _over(found)
 
@@ -140,7 +203,7 @@ class UntypedStorage(StorageBase):
 
     def clone(self) -> UntypedStorage:
         """A copy."""
-        return _over(self._bytes.copy())
+        return _over(self._bytes.copy(), True)
 
     def cpu(self) -> UntypedStorage:
         """Itself."""
@@ -168,27 +231,10 @@ class UntypedStorage(StorageBase):
         return f"{lines}[{name}(device=cpu) of size {len(self)}]"
 
 
-def _mapped(filename: Any, shared: bool, nbytes: int) -> np.ndarray:
-    """The first bytes of a file. Raises: RuntimeError where it is not there, or too short."""
-    path = os.fspath(filename)
-    try:
-        if shared:
-            with open(path, "ab") as file:
-                reserve(file, nbytes)
-                file.truncate(max(file.tell(), nbytes))
-        size = os.path.getsize(path)
-    except OSError as error:
-        mode = "read-write" if shared else "read-only"
-        raise RuntimeError(
-            f"unable to open file <{path}> in {mode} mode: {error.strerror} ({error.errno})"
-        ) from error
-    if nbytes > size:
-        raise RuntimeError(
-            f"file <{path}> size <{size}> is smaller than the required mapping size <{nbytes}>"
-        )
-    if not nbytes:
-        return np.zeros(0, np.uint8)
-    return np.asarray(np.memmap(path, np.uint8, "r+" if shared else "c", 0, (nbytes,)))
+def _check_place(place: Any, values: np.ndarray) -> None:
+    """Raises: IndexError for a number that is not a place."""
+    if isinstance(place, int) and not -len(values) <= place < len(values):
+        raise IndexError(f"index {place} out of range for storage of size {len(values)}")
 
 
 def from_file(
@@ -216,16 +262,33 @@ def from_file(
     """
     dtypes.require_cpu(device)
     kind = (DEFAULTS.dtype if dtype is None else dtype).numpy
-    found = _mapped(filename, bool(shared), size * kind.itemsize).view(kind)
+    found = mapped(filename, bool(shared), size * kind.itemsize).view(kind)
     tensor = wrap(found)
     set_requires_grad(tensor, requires_grad)
     return tensor
 
 
-def _over(memory: np.ndarray) -> UntypedStorage:
+def _over(memory: np.ndarray, own: bool = False) -> UntypedStorage:
     storage = object.__new__(UntypedStorage)
     storage._bytes = memory
+    storage._own = own
     return storage
+
+
+def elements_of(storage: Any, kind: dtypes.dtype) -> np.ndarray:
+    """What a storage holds, in the same memory, as elements of the type of a tensor.
+
+    Raises: RuntimeError for a storage of another type.
+    """
+    if getattr(storage, "dtype", kind) is not kind:
+        raise RuntimeError(
+            f"Expected a Storage of type {scalar_type_name(kind)} or an UntypedStorage, but got"
+            f" type {scalar_type_name(storage.dtype)} for argument 1 'storage'"
+        )
+    held = storage.untyped()
+    held._own = False
+    whole = len(held) // kind.itemsize * kind.itemsize
+    return held._bytes[:whole].view(kind.numpy)
 
 
 class TypedStorage(_Memory):
@@ -243,7 +306,7 @@ class TypedStorage(_Memory):
             given = data[0] if data else 0
             values = np.zeros(given, self.dtype.numpy) if isinstance(given, int) else (
                 np.array(list(given), self.dtype.numpy))  # fmt: skip
-            wrap_storage = _over(values.view(np.uint8))
+            wrap_storage = _over(values.view(np.uint8), True)
         self._untyped_storage = wrap_storage
 
     @property
@@ -277,6 +340,25 @@ class TypedStorage(_Memory):
         """Bytes per element."""
         return self.dtype.itemsize
 
+    @staticmethod
+    def from_buffer(buffer: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> TypedStorage:
+        """A copy of an object's bytes as elements, float32 unless told; as of UntypedStorage."""
+        kind = dtypes.float32 if dtype is None else dtype
+        held = UntypedStorage.from_buffer(buffer, *args, dtype=kind, **kwargs)
+        return TypedStorage(wrap_storage=held, dtype=kind)
+
+    def _new_shared(self, size: int, *, device: Any = None) -> TypedStorage:
+        held = UntypedStorage._new_shared(size * self.element_size())
+        return TypedStorage(wrap_storage=held, dtype=self.dtype)
+
+    def resizable(self) -> bool:
+        """Whether `resize_` takes it: while no tensor looks into it."""
+        return self._untyped_storage.resizable()
+
+    def resize_(self, size: int) -> None:
+        """Another number of elements. Raises: RuntimeError where a tensor has them."""
+        self._untyped_storage.resize_(size * self.element_size())
+
     def size(self) -> int:
         """How many elements there are."""
         return self._values.size
@@ -284,8 +366,12 @@ class TypedStorage(_Memory):
     __len__ = size
 
     def __getitem__(self, place: Any) -> Any:
-        found = self._values[place]
-        return found.item() if found.ndim == 0 else found.tolist()
+        if self._blank:
+            raise NotImplementedError("Not available for 'meta' device type")
+        if isinstance(place, slice):
+            raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
+        _check_place(place, self._values)
+        return wrap(self._values)[place].item()  # type: ignore[index]  # methods.py sets it
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self._values[place] = value

@@ -13,6 +13,7 @@ from ..core.shapes import Size
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from .from_data import tensor
+from .storage import TypedStorage, UntypedStorage, elements_of
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
@@ -29,6 +30,8 @@ def from_sizes_or_data(data: tuple[Any, ...], kind: dtypes.dtype, device: Any) -
             raise TypeError(f"new(): data must be a sequence (got {type(given).__name__})")
         if isinstance(given, Tensor) and given.dtype is kind:
             return given._array
+        if isinstance(given, (TypedStorage, UntypedStorage)):
+            return elements_of(given, kind)
         return tensor(given, dtype=kind)._array
     shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data or (0,)
     for size in shape:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..core import dtypes
-from .storage import TypedStorage
+from .storage import TypedStorage, UntypedStorage
 
 __all__ = [
     "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
     "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
-    "LongStorage", "ShortStorage",
+    "LongStorage", "ShortStorage", "Storage",
 ]  # fmt: skip
 
 
@@ -29,13 +27,14 @@ class _Kind(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
 
-    def from_buffer(cls, buffer: Any, byte_order: Any = "native") -> TypedStorage:
+    def from_buffer(cls, buffer: Any, *args: Any, **kwargs: Any) -> TypedStorage:
         """A copy of an object's bytes, as elements that were written in `byte_order`."""
-        data = np.frombuffer(buffer, np.uint8).copy()
-        width = cls.dtype.itemsize // (2 if cls.dtype.is_complex else 1)
-        if not np.dtype(f"u{width}").newbyteorder(byte_order).isnative:
-            data = data.view(f"u{width}").byteswap()
-        return cls(data.view(cls.dtype.numpy))
+        return TypedStorage.from_buffer(buffer, *args, dtype=cls.dtype, **kwargs)
+
+    def from_file(cls, filename: Any, shared: bool = False, size: int = 0) -> TypedStorage:
+        """The first elements of a file, read where they are used, as of UntypedStorage."""
+        held = UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
+        return cls(wrap_storage=held)
 
 
 def _typed(name: str, kind: dtypes.dtype) -> Any:
@@ -56,7 +55,7 @@ CharStorage = _typed("CharStorage", dtypes.int8)
 ComplexDoubleStorage = _typed("ComplexDoubleStorage", dtypes.complex128)
 ComplexFloatStorage = _typed("ComplexFloatStorage", dtypes.complex64)
 DoubleStorage = _typed("DoubleStorage", dtypes.float64)
-FloatStorage = _typed("FloatStorage", dtypes.float32)
+Storage = FloatStorage = _typed("FloatStorage", dtypes.float32)
 HalfStorage = _typed("HalfStorage", dtypes.float16)
 IntStorage = _typed("IntStorage", dtypes.int32)
 LongStorage = _typed("LongStorage", dtypes.int64)
