@@ -34,6 +34,7 @@ from . import (
 from .arguments import misfit
 from .diagonals import within_memory
 from .layouts import RANK, keep, lies_channels_last
+from .storage import elements_of
 
 
 def _reshaped(
@@ -129,7 +130,7 @@ def set_(
         self._array = np.empty((0,), self._array.dtype)
         return self
     if not isinstance(source, Tensor):
-        source = _elements(self, source)
+        source = wrap(elements_of(source, self.dtype))
     if source.dtype is not self.dtype:
         raise RuntimeError(
             f"Could not set tensor of type {_ctype(self)} to a tensor of type {_ctype(source)}"
@@ -143,18 +144,6 @@ def set_(
     within_memory(shape, steps, storage_offset, memory.size, memory.itemsize)
     self._array = s.strided_view.primitive.eval(source._array, shape, steps, storage_offset)
     return self
-
-
-def _elements(like: Tensor, storage: Any) -> Tensor:
-    """What a storage holds, in the type of a tensor that takes it."""
-    kind = getattr(storage, "dtype", like.dtype)
-    if kind is not like.dtype:
-        raise RuntimeError(
-            f"Expected a Storage of type {_ctype(like)} or an UntypedStorage, but got type"
-            f" {scalar_type_name(kind)} for argument 1 'storage'"
-        )
-    held = np.asarray(storage.untyped())
-    return wrap(held[: held.size // kind.itemsize * kind.itemsize].view(kind.numpy))
 
 
 def _ctype(x: Tensor) -> str:
