@@ -194,6 +194,8 @@ def _layers(data: bytes, source: str) -> list[Any]:
 def read_file(path: str | os.PathLike[str]) -> rl.Tensor:
     """Return the bytes of a file as a 1-d uint8 tensor.
 
+    Raises: DataError for a file that is not there.
+
     >>> import rushlight as torch
     >>> import tempfile
     >>> from rushlight.vision import io
@@ -253,6 +255,8 @@ def decode_image(
 ) -> rl.Tensor:
     """As `read_image`, from the bytes in a 1-d uint8 tensor (or from a path).
 
+    Raises: DataError for what Pillow does not know.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import io
     >>> picture = torch.tensor([[[0, 255]]], dtype=torch.uint8)
@@ -271,6 +275,8 @@ def decode_jpeg(
 ) -> Any:  # fmt: skip
     """The picture of a JPEG file's bytes, or a list of pictures of a list of them.
 
+    mode: which channels (`ImageReadMode`). Raises: DataError for what Pillow does not know.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import io
     >>> io.decode_jpeg(io.encode_jpeg(torch.zeros(3, 4, 5, dtype=torch.uint8))).shape
@@ -287,6 +293,8 @@ def decode_png(
 ) -> rl.Tensor:  # fmt: skip
     """The picture of a PNG file's bytes.
 
+    mode: which channels (`ImageReadMode`). Raises: DataError for what Pillow does not know.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import io
     >>> picture = torch.tensor([[[0, 128, 255]]], dtype=torch.uint8)
@@ -298,6 +306,8 @@ def decode_png(
 
 def decode_webp(input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED) -> rl.Tensor:
     """The picture of a WebP file's bytes.
+
+    mode: which channels (`ImageReadMode`). Raises: DataError for what Pillow does not know.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import io
@@ -313,6 +323,8 @@ def decode_webp(input: rl.Tensor, mode: ImageReadMode = ImageReadMode.UNCHANGED)
 
 def decode_gif(input: rl.Tensor) -> rl.Tensor:
     """The pictures of a GIF file's bytes: (3, H, W), or (N, 3, H, W) if it moves.
+
+    Raises: DataError for what Pillow does not know.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import io
@@ -392,6 +404,8 @@ def _plain_mode(image: Any) -> str:
 def encode_png(input: rl.Tensor, compression_level: int = 6) -> rl.Tensor:
     """Return the PNG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor.
 
+    compression_level: 0 to 9. Raises: RuntimeError for another type or other channels.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import io
     >>> data = io.encode_png(torch.zeros(3, 4, 5, dtype=torch.uint8))
@@ -403,6 +417,8 @@ def encode_png(input: rl.Tensor, compression_level: int = 6) -> rl.Tensor:
 
 def encode_jpeg(input: rl.Tensor, quality: int = 75) -> rl.Tensor:
     """Return the JPEG bytes of a (1 or 3, H, W) uint8 tensor as a 1-d uint8 tensor.
+
+    quality: 1 to 100. Raises: RuntimeError for another type or other channels.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import io

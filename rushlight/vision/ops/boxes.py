@@ -60,6 +60,8 @@ def _corners(boxes: Any, fmt: str) -> Any:
 def box_area(boxes: Any, fmt: str = "xyxy") -> Any:
     """The areas (N) of boxes (N, 4): (x2 - x1) (y2 - y1).
 
+    fmt: what a row says, "xyxy" (two corners), "xywh" or "cxcywh". Raises: ValueError for another.
+
     >>> import rushlight as torch
     >>> box_area(torch.tensor([[1., 2., 5., 8.]]))
     tensor([24.])
@@ -79,6 +81,8 @@ def _overlap(a: Any, b: Any) -> tuple[Any, Any]:
 def box_iou(boxes1: Any, boxes2: Any, fmt: str = "xyxy") -> Any:
     """Intersection over union (N, M) of all pairs of boxes (N, 4) and (M, 4).
 
+    fmt: what a row says, "xyxy" (two corners), "xywh" or "cxcywh". Raises: ValueError for another.
+
     >>> import rushlight as torch
     >>> box_iou(torch.tensor([[0., 0., 2., 2.]]), torch.tensor([[1., 0., 3., 2.]]))
     tensor([[0.3333]])
@@ -96,6 +100,7 @@ def _hull(a: Any, b: Any) -> Any:
 def generalized_box_iou(boxes1: Any, boxes2: Any) -> Any:
     """IoU - (hull - union) / hull of all pairs, the hull being the smallest box around both.
 
+    Shapes: boxes (N, 4) and (M, 4) as two corners give (N, M).
     Source: Rezatofighi et al., 2019.
 
     >>> import rushlight as torch
@@ -114,6 +119,7 @@ def distance_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
     """IoU less the squared distance of the centres over the squared diagonal of the hull.
 
     Source: Zheng et al., 2020.
+    Shapes: boxes (N, 4) and (M, 4) as two corners give (N, M).
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
@@ -131,6 +137,7 @@ def complete_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
     """`distance_box_iou` less a term for unequal proportions.
 
     Source: Zheng et al., 2020.
+    Shapes: boxes (N, 4) and (M, 4) as two corners give (N, M).
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
@@ -150,6 +157,8 @@ def complete_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
 def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Any:
     """Boxes (..., 4) held inside a picture of `size` (height, width).
 
+    Rows are two corners (x1, y1, x2, y2). A new tensor: the boxes stay as they are.
+
     >>> import rushlight as torch
     >>> clip_boxes_to_image(torch.tensor([[-1., 2., 9., 8.]]), (5, 6))
     tensor([[0., 2., 6., 5.]])
@@ -161,6 +170,8 @@ def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Any:
 
 def remove_small_boxes(boxes: Any, min_size: float) -> Any:
     """The indices of boxes (N, 4) of which both sides are at least `min_size`.
+
+    Rows are two corners (x1, y1, x2, y2), and `min_size` is in their unit.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
@@ -233,6 +244,9 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
 
 def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
     """`nms` among the boxes of each class; idxs (N) says which class a box is of.
+
+    Shapes: boxes (N, 4), scores (N). Returns the indices of what is left by falling score.
+    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.batched_nms.html
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops

@@ -56,6 +56,9 @@ def drop_block3d(
 ) -> Any:  # fmt: skip
     """`drop_block2d` with cubes of (N, C, D, H, W).
 
+    Arguments are those of `drop_block2d`. Raises: ValueError for other dimensions, or a `p` outside
+    [0, 1].
+
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
     >>> ops.drop_block3d(torch.ones(1, 1, 4, 4, 4), p=0.3, block_size=3).shape
@@ -66,6 +69,8 @@ def drop_block3d(
 
 class DropBlock2d(rl.nn.Module):
     """`drop_block2d` as a layer.
+
+    Arguments and errors are those of `drop_block2d`; in evaluation nothing is dropped.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
@@ -92,6 +97,8 @@ class DropBlock2d(rl.nn.Module):
 
 class DropBlock3d(DropBlock2d):
     """`drop_block3d` as a layer.
+
+    Arguments and errors are those of `drop_block3d`; in evaluation nothing is dropped.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops

@@ -67,6 +67,7 @@ def generalized_box_iou_loss(
 ) -> Any:
     """1 - generalized IoU of boxes (N, 4) with boxes (N, 4), row by row.
 
+    reduction: "none" (N), "mean" or "sum". Raises: ValueError for another.
     Source: Rezatofighi et al., 2019.
 
     >>> import rushlight as torch
@@ -91,6 +92,8 @@ def distance_box_iou_loss(
 ) -> Any:
     """1 - distance IoU, row by row.
 
+    Shapes: boxes (N, 4) and (N, 4) as two corners. reduction: "none" (N), "mean" or "sum".
+    Raises: ValueError for another.
     Source: Zheng et al., 2020.
 
     >>> import rushlight as torch
@@ -108,6 +111,8 @@ def complete_box_iou_loss(
     """1 - complete IoU, row by row.
 
     Source: Zheng et al., 2020.
+    Shapes: boxes (N, 4) and (N, 4) as two corners. reduction: "none" (N), "mean" or "sum".
+    Raises: ValueError for another.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops

@@ -47,6 +47,10 @@ class _ConvNormActivation(nn.Sequential):
 class Conv2dNormActivation(_ConvNormActivation):
     """A convolution, its normalisation and its activation; the padding keeps sizes by itself.
 
+    Arguments: those of Conv2d; `norm_layer` and `activation_layer`, classes, None for none of them;
+    `inplace` of the activation; `bias`, by default where there is no normalisation.
+    Shapes: (N, C, H, W) to (N, out_channels, H, W) over the stride.
+
     >>> Conv2dNormActivation(3, 8, stride=2)
     Conv2dNormActivation(
       (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)
@@ -77,6 +81,8 @@ class Conv2dNormActivation(_ConvNormActivation):
 
 class Conv3dNormActivation(_ConvNormActivation):
     """`Conv2dNormActivation` of volumes (N, C, D, H, W).
+
+    Arguments are those of `Conv2dNormActivation`.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
@@ -137,6 +143,10 @@ class SqueezeExcitation(nn.Module):
 class MLP(nn.Sequential):
     """Linear layers with normalisation, activation and dropout between them.
 
+    Arguments: `hidden_channels`, the sizes of all layers, the last of which is the result's;
+    `norm_layer` and `activation_layer`, classes; `dropout`, the share that is dropped.
+    Shapes: (*, in_channels) to (*, hidden_channels[-1]).
+
     >>> from rushlight.vision import ops
     >>> [type(layer).__name__ for layer in ops.MLP(4, [8, 2])]
     ['Linear', 'ReLU', 'Dropout', 'Linear', 'Dropout']
@@ -185,6 +195,9 @@ class Permute(nn.Module):
 
 class FrozenBatchNorm2d(nn.Module):
     """Batch normalisation whose statistics, weight and bias are buffers that nothing changes.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias, per channel of (N, C, H, W).
+    Raises: RuntimeError for another number of channels.
 
     >>> from rushlight.vision import ops
     >>> layer = ops.FrozenBatchNorm2d(3)
@@ -236,6 +249,8 @@ def stochastic_depth(input: Any, p: float, mode: str, training: bool = True) -> 
 
 class StochasticDepth(nn.Module):
     """`stochastic_depth` as a layer.
+
+    Arguments and errors are those of `stochastic_depth`; in evaluation nothing is dropped.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops

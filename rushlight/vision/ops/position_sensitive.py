@@ -72,6 +72,8 @@ def ps_roi_pool(input: Any, boxes: Any, output_size: Any, spatial_scale: float =
 class PSRoIAlign(nn.Module):
     """`ps_roi_align` as a layer.
 
+    Arguments and errors are those of `ps_roi_align`; it is called with maps and boxes.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
     >>> x, boxes = torch.rand(1, 8, 6, 6), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
@@ -96,6 +98,8 @@ class PSRoIAlign(nn.Module):
 
 class PSRoIPool(nn.Module):
     """`ps_roi_pool` as a layer.
+
+    Arguments and errors are those of `ps_roi_pool`; it is called with maps and boxes.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops

@@ -189,6 +189,8 @@ class _Spread(rl.autograd.Function):
 class RoIPool(nn.Module):
     """`roi_pool` as a layer.
 
+    Arguments and errors are those of `roi_pool`; it is called with maps and boxes.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import ops
     >>> x, boxes = torch.arange(16.0).view(1, 1, 4, 4), [torch.tensor([[0.0, 0.0, 3.0, 3.0]])]
@@ -211,6 +213,8 @@ class RoIPool(nn.Module):
 
 class RoIAlign(nn.Module):
     """`roi_align` as a layer.
+
+    Arguments and errors are those of `roi_align`; it is called with maps and boxes.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import ops

@@ -93,6 +93,9 @@ class ColorJitter(rl.nn.Module):
 class Grayscale(rl.nn.Module):
     """Turn to grey, in one channel or three equal ones.
 
+    Raises: ValueError for other numbers of channels, TypeError for a tensor of other channels than
+    1 and 3.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
     >>> transforms.Grayscale()(torch.ones(3, 2, 2)).shape

@@ -19,6 +19,9 @@ def _listed(name: str, steps: Sequence[Step], *first: str) -> str:
 class Compose:
     """Apply `transforms` one after the other.
 
+    transforms: callables, each given what the one before it returned.
+    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Compose.html
+
     >>> from rushlight.vision import transforms
     >>> transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
     Compose(
@@ -62,6 +65,8 @@ class Lambda:
 
 class RandomApply(rl.nn.Module):
     """Apply all of `transforms` with probability `p`, else none.
+
+    transforms: a list, or a ModuleList of transforms that are modules.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms

@@ -13,6 +13,9 @@ from . import functional as F
 class ToTensor:
     """Turn a Pillow image or an (H, W[, C]) array into a tensor (C, H, W); bytes into [0, 1].
 
+    Raises: TypeError for anything else.
+    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.ToTensor.html
+
     >>> import numpy as np
     >>> from rushlight.vision.transforms import ToTensor
     >>> ToTensor()(np.array([[0, 255]], np.uint8)).tolist()
@@ -28,6 +31,8 @@ class ToTensor:
 
 class PILToTensor:
     """Turn a Pillow image into a tensor (C, H, W) of its own type, without scaling.
+
+    Raises: TypeError for anything else.
 
     >>> from PIL import Image
     >>> from rushlight.vision.transforms import PILToTensor
@@ -68,6 +73,9 @@ class ToPILImage:
 
 class ConvertImageDtype(rl.nn.Module):
     """Change the type of a tensor picture and its range with it.
+
+    Floats count from 0 to 1, whole numbers up to the largest of their type.
+    Raises: RuntimeError for types that cannot hold the values (float32 to int64).
 
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms

@@ -79,6 +79,8 @@ class _Sometimes(rl.nn.Module):
 class RandomPosterize(_Sometimes):
     """Keep the highest `bits` bits of each number with probability `p` (one `rand(1)`).
 
+    Raises: TypeError for tensors that are not uint8.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
     >>> transforms.RandomPosterize(2, p=1)(torch.tensor([[[63, 100, 255]]], dtype=torch.uint8))
@@ -95,6 +97,8 @@ class RandomPosterize(_Sometimes):
 class RandomSolarize(_Sometimes):
     """Turn the tones from `threshold` on around with probability `p` (one `rand(1)`).
 
+    Raises: TypeError for a threshold above the largest value.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
     >>> transforms.RandomSolarize(0.5, p=1)(torch.tensor([[[0.25, 0.75]]]))
@@ -110,6 +114,8 @@ class RandomSolarize(_Sometimes):
 
 class RandomAdjustSharpness(_Sometimes):
     """Blur or sharpen by `sharpness_factor` with probability `p` (one `rand(1)`).
+
+    Arguments and errors are those of `functional.adjust_sharpness`.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
@@ -141,6 +147,8 @@ class RandomAutocontrast(_Sometimes):
 
 class RandomEqualize(_Sometimes):
     """Make all tones about equally frequent with probability `p` (one `rand(1)`).
+
+    Raises: TypeError for tensors that are not uint8.
 
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms

@@ -91,6 +91,8 @@ class Resize(rl.nn.Module):
 class CenterCrop(rl.nn.Module):
     """Cut out the middle `size`; a smaller picture is padded with black.
 
+    size: (height, width), or one number for both. Raises: ValueError for other forms.
+
     >>> import rushlight as torch
     >>> from rushlight.vision import transforms
     >>> transforms.CenterCrop(2)(torch.arange(16).view(1, 4, 4))

@@ -42,6 +42,9 @@ def enhance(img: Any, name: str, factor: float) -> Any:
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """Luminance 0.2989 R + 0.587 G + 0.114 B, in one channel or repeated in three.
 
+    Raises: ValueError for other numbers of channels, TypeError for a tensor of fewer than three
+    dimensions.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.rgb_to_grayscale(torch.tensor([[[1.0]], [[0.0]], [[0.0]]]))
@@ -83,6 +86,9 @@ def _grey(x: rl.Tensor, channels: int) -> rl.Tensor:
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     """Blend with black: 0 is black, 1 the picture, 2 twice as bright.
 
+    Shapes: (..., 1 or 3, H, W), or a Pillow image. Raises: ValueError for a negative factor,
+    TypeError for other channels.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.adjust_brightness(torch.tensor([[[0.2, 0.8]]]), 2)
@@ -101,6 +107,9 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     """Blend with the mean grey: 0 is plain grey, 1 the picture.
+
+    Shapes: (..., 1 or 3, H, W), or a Pillow image. Raises: ValueError for a negative factor,
+    TypeError for other channels.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
@@ -123,6 +132,9 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     """Blend with the grey picture: 0 is grey, 1 the picture.
+
+    Shapes: (..., 1 or 3, H, W), or a Pillow image. Raises: ValueError for a negative factor,
+    TypeError for other channels.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F

@@ -139,6 +139,8 @@ def posterize(img: Any, bits: int) -> Any:
 def solarize(img: Any, threshold: float) -> Any:
     """Turn the tones from `threshold` on around.
 
+    Raises: TypeError for a threshold above the largest value.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.solarize(torch.tensor([[[0.25, 0.75]]]), 0.5)
@@ -158,6 +160,8 @@ def solarize(img: Any, threshold: float) -> Any:
 
 def autocontrast(img: Any) -> Any:
     """Spread each channel's numbers over the whole range.
+
+    Shapes: (..., 1 or 3, H, W), or a Pillow image. Raises: TypeError for other channels.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
@@ -193,6 +197,8 @@ def _equalised(plane: rl.Tensor) -> rl.Tensor:
 
 def equalize(img: Any) -> Any:
     """Make all tones of each channel about equally frequent.
+
+    Raises: TypeError for tensors that are not uint8.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F

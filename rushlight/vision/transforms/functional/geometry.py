@@ -67,6 +67,9 @@ def resize(
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     """Cut out a rectangle; what lies outside the picture is black.
 
+    Arguments, in pixels: the upper edge and the left edge, height and width of the rectangle.
+    Shapes: (..., H, W) to (..., height, width), or a Pillow image. Raises: TypeError for others.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.crop(torch.arange(1, 10).view(1, 3, 3), top=1, left=2, height=2, width=2)
@@ -94,6 +97,8 @@ def _crop(x: rl.Tensor, top: int, left: int, height: int, width: int) -> rl.Tens
 
 def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
     """Cut out the middle; a smaller picture is padded with black first.
+
+    output_size: (height, width), or one number for both.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
@@ -127,6 +132,8 @@ def resized_crop(
 ) -> Any:
     """Cut out a rectangle and resize it.
 
+    Arguments are those of `crop` and of `resize`.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.resized_crop(torch.rand(3, 9, 9), top=2, left=1, height=4, width=6, size=(8, 8)).shape
@@ -137,6 +144,8 @@ def resized_crop(
 
 def hflip(img: Any) -> Any:
     """Mirror left and right.
+
+    Shapes: (..., H, W), or a Pillow image. Raises: TypeError for anything else.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
@@ -151,6 +160,8 @@ def hflip(img: Any) -> Any:
 
 def vflip(img: Any) -> Any:
     """Mirror top and bottom.
+
+    Shapes: (..., H, W), or a Pillow image. Raises: TypeError for anything else.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
@@ -308,6 +319,9 @@ def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, 
 
 def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
     """`five_crop` of the picture and of its mirror image.
+
+    Arguments: `size`, (height, width) or one number; `vertical_flip`: mirrored top and bottom
+    instead of left and right. Raises: ValueError for a picture that is smaller.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F

@@ -104,6 +104,8 @@ def get_dimensions(img: Any) -> list[int]:
 def get_image_size(img: Any) -> list[int]:
     """Return [width, height] of a picture.
 
+    Raises: TypeError for anything else.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F
     >>> F.get_image_size(torch.zeros(3, 10, 20))
@@ -114,6 +116,8 @@ def get_image_size(img: Any) -> list[int]:
 
 def get_image_num_channels(img: Any) -> int:
     """Return the number of channels of a picture.
+
+    Raises: TypeError for anything else.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import functional as F

@@ -15,6 +15,8 @@ from .transform import RandomSimple, Simple, Transform, query_chw
 class Grayscale(Simple):
     """Turn to grey, in one channel or three equal ones.
 
+    Raises: ValueError for other numbers of channels, when it is called.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2
     >>> v2.Grayscale()(torch.rand(3, 4, 4)).shape

@@ -94,6 +94,8 @@ class Resize(Simple):
 class CenterCrop(Simple):
     """Cut out the middle `size`; a smaller picture is padded with black.
 
+    size: (height, width), or one number for both. Masks, boxes and points are cut with pictures.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2
     >>> v2.CenterCrop(2)(torch.arange(16).view(1, 4, 4))
@@ -175,6 +177,8 @@ class _Crops(Transform):
 class FiveCrop(_Crops):
     """The four corners and the middle, as a tuple of five pictures.
 
+    size: (height, width), or one number for both. Raises: ValueError for a picture that is smaller.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2
     >>> [int(part) for part in v2.FiveCrop(1)(torch.arange(9).view(1, 3, 3))]
@@ -191,6 +195,9 @@ class FiveCrop(_Crops):
 
 class TenCrop(_Crops):
     """FiveCrop of the picture and of its mirror image, as a tuple of ten pictures.
+
+    size: (height, width), or one number for both; `vertical_flip`: mirrored top and bottom instead
+    of left and right. Raises: ValueError for a picture that is smaller.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2

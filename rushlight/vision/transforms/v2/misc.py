@@ -108,6 +108,8 @@ class LinearTransformation(_OfTensors):
 class Normalize(_OfTensors, Simple):
     """(x - mean) / std, channel by channel, of float pictures.
 
+    mean, std: one number for each channel. Raises: TypeError for whole numbers.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2
     >>> v2.Normalize(mean=[0.5], std=[0.25])(torch.tensor([[[0.5, 1.0]]]))
@@ -156,6 +158,9 @@ class GaussianBlur(Simple):
 
 class GaussianNoise(Simple):
     """Add normal noise, in shares of white (`randn_like`).
+
+    Arguments: `mean` and `sigma` of the noise; `clip`: hold the sum between 0 and white.
+    Raises: ValueError for a negative sigma.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2

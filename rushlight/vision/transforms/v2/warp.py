@@ -29,6 +29,9 @@ def two_numbers(values: Any, name: str) -> list[float]:
 class RandomRotation(Filling):
     """Turn by an angle drawn from `degrees` (one uniform draw).
 
+    degrees: (lowest, highest), or one number a for (-a, a); expand: enlarge the picture so that it
+    holds all. Raises: ValueError for a negative number.
+
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2
     >>> v2.RandomRotation(degrees=(90, 90))(torch.tensor([[[1, 2], [3, 4]]]))
@@ -64,6 +67,9 @@ class RandomRotation(Filling):
 
 class RandomAffine(Filling):
     """Turn, move, scale and shear by numbers drawn from ranges, as the first set draws them.
+
+    degrees, shear: (lowest, highest), or one number a for (-a, a); translate: the largest shares
+    of width and height; scale: (least, most). Raises: ValueError for ranges of other forms.
 
     >>> import rushlight as torch
     >>> from rushlight.vision.transforms import v2
