@@ -21,6 +21,7 @@ import rushlight as rl
 from ..core.state import STATE
 from ..core.tape import mark_written
 from ..core.tensor import EAGER_TYPES
+from . import halves
 from .checks import check_fused_param
 from .flat import Flat
 from .optimizer import Grouped
@@ -408,4 +409,6 @@ class Elementwise(Grouped):
             if param.is_complex():
                 param, grad = rl.view_as_real(param), rl.view_as_real(grad)
                 slots = {name: rl.view_as_real(slot) for name, slot in slots.items()}
-            self._update(param, grad, slots, numbers, group)
+            quick = not differentiable and STATE.tracer is None
+            if not (quick and halves.update(self._update, param, grad, slots, numbers, group)):
+                self._update(param, grad, slots, numbers, group)

@@ -49,8 +49,8 @@ class Rate:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Any:
-        if type(other) is Drafted:
-            return Drafted(other.of(self) / other.value)
+        if isinstance(other, Drafted):
+            return type(other)(other.of(self) / other.value)
         return Rate(self.value / other)
 
     def __eq__(self, other: object) -> bool:
@@ -77,9 +77,12 @@ class Drafted:
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    def _new(self, value: Any) -> Drafted:
+        return type(self)(value)
+
     def of(self, other: Any) -> Any:
         """An operand in this one's type."""
-        if type(other) is Drafted:
+        if isinstance(other, Drafted):
             return other.value
         return self.value.s.cast(other.value, self.value.dtype) if type(other) is Rate else other
 
@@ -92,59 +95,59 @@ class Drafted:
         return self
 
     def clone(self) -> Drafted:
-        return Drafted(self.value)
+        return self._new(self.value)
 
     def copy_(self, other: Drafted) -> Drafted:
         return self._set(other.value)
 
     def add(self, other: Any, *, alpha: Any = 1) -> Drafted:
-        if type(other) is Drafted:
-            return Drafted(self.value + self._scaled(other, alpha))
-        return Drafted(self.value + self.of(other))
+        if isinstance(other, Drafted):
+            return self._new(self.value + self._scaled(other, alpha))
+        return self._new(self.value + self.of(other))
 
     def sub(self, other: Any) -> Drafted:
-        return Drafted(self.value - self.of(other))
+        return self._new(self.value - self.of(other))
 
     def mul(self, other: Any) -> Drafted:
-        return Drafted(self.value * self.of(other))
+        return self._new(self.value * self.of(other))
 
     def div(self, other: Any) -> Drafted:
-        return Drafted(self.value / self.of(other))
+        return self._new(self.value / self.of(other))
 
     def __rtruediv__(self, other: float) -> Drafted:
-        return Drafted(other / self.value)
+        return self._new(other / self.value)
 
     def __neg__(self) -> Drafted:
-        return Drafted(-self.value)
+        return self._new(-self.value)
 
     def lerp(self, end: Drafted, weight: float) -> Drafted:
         """As `Flat.lerp_`: from the nearer side."""
         gap = end.value - self.value
         if weight < 0.5:
-            return Drafted(self.value + gap * weight)
-        return Drafted(end.value - gap * (1 - weight))
+            return self._new(self.value + gap * weight)
+        return self._new(end.value - gap * (1 - weight))
 
     def addcmul(self, first: Drafted, second: Drafted, *, value: Any = 1) -> Drafted:
-        return Drafted(self.value + self._scaled(first, value) * second.value)
+        return self._new(self.value + self._scaled(first, value) * second.value)
 
     def addcdiv(self, numerator: Drafted, denominator: Drafted, *, value: Any = 1) -> Drafted:
-        return Drafted(self.value + self._scaled(numerator, value) / denominator.value)
+        return self._new(self.value + self._scaled(numerator, value) / denominator.value)
 
     add_, mul_, div_, lerp_, addcmul_, addcdiv_ = map(
         _in_place, (add, mul, div, lerp, addcmul, addcdiv)
     )
 
     def sqrt(self) -> Drafted:
-        return Drafted(self.value.s.sqrt(self.value))
+        return self._new(self.value.s.sqrt(self.value))
 
     def abs(self) -> Drafted:
-        return Drafted(self.value.s.abs(self.value))
+        return self._new(self.value.s.abs(self.value))
 
     def sign(self) -> Drafted:
-        return Drafted(self.value.s.sign(self.value))
+        return self._new(self.value.s.sign(self.value))
 
     def maximum(self, other: Drafted) -> Drafted:
-        return Drafted(self.value.s.max(self.value, other.value))
+        return self._new(self.value.s.max(self.value, other.value))
 
     def clamp_(self, low: float, high: float) -> Drafted:
         s = self.value.s
@@ -160,7 +163,7 @@ class Drafted:
         return self.value.s.compare("eq", self.value, other)
 
     def masked_fill(self, mask: Any, value: float) -> Drafted:
-        return Drafted(self.value.s.where(mask, value, self.value))
+        return self._new(self.value.s.where(mask, value, self.value))
 
 
 def _apart(numbers: Any, settings: list[Any], rates: list[float]) -> Any:
@@ -179,11 +182,11 @@ def _together(still: Any, rates: list[Any]) -> Any:
     return Rate(rates.pop(0)) if still == _RATE else still
 
 
-def _draft(update: Callable[..., None], *args: Any) -> tuple[Any, ...]:
+def drafted(update: Callable[..., None], kind: type[Drafted], *args: Any) -> tuple[Any, ...]:
     """The rule as a formula: of (parameter, slots, gradient, rates) what overwrites the first."""
     *values, names, settings, still = args
-    param, *slots = map(Drafted, values[: len(names) + 1])
-    grad = Drafted(values[len(names) + 1])
+    param, *slots = map(kind, values[: len(names) + 1])
+    grad = kind(values[len(names) + 1])
     numbers = _together(still, list(values[len(names) + 2 :]))
     update(None, param, grad, dict(zip(names, slots)), numbers, dict(settings))
     return param.value, *[slot.value for slot in slots]
@@ -217,12 +220,15 @@ class Update:
         variants = _variants.setdefault(self.name, set())
         variants.add(settings)
         self.able = len(variants) <= _VARIANTS
-        heavy.FORMULAS.setdefault(self.name, partial(_draft, function))
+        self._formula(function)
         rates: list[float] = []
         kept = [part for _, value in settings or ()
                 for part in (value if type(value) is tuple else (value,))]  # fmt: skip
         self.still = settings, _apart(numbers, kept, rates)
         self.rates = [np.array(rate) for rate in rates]
+
+    def _formula(self, function: Callable[..., None]) -> None:
+        heavy.FORMULAS.setdefault(self.name, partial(drafted, function, Drafted))
 
     def run(self, param: np.ndarray, grad: np.ndarray, slots: dict[str, np.ndarray]) -> int:
         """Update as many of the elements, from the first, as programs take; returns how many."""

@@ -44,6 +44,14 @@ def native(dtype: Any) -> bool:
     return dtype in NATIVE or (type(dtype) is not tuple and dtype.char == BFLOAT16)
 
 
+def takes(kind: Any, over: int) -> bool:
+    """Whether an eager operation's program has arrays of a type, which it may write over.
+
+    Of bfloat16 only those that do so: their formulas say how it rounds.
+    """
+    return native(kind) if over else kind in NATIVE
+
+
 def lettered(kind: str) -> np.dtype:
     """The type of a letter or of NumPy's text for it; bfloat16 has a letter that NumPy refuses."""
     return np.dtype(kind) if kind != BFLOAT16 else bfloat16.numpy

@@ -24,7 +24,7 @@ from ..kernels import runtime
 from ..kernels.affine import contiguous
 from ..kernels.running import BUSY, kept
 from ..lower.value import NotNative
-from ..middle.graph import NATIVE, Graph, Node
+from ..middle.graph import Graph, Node, takes
 from . import eager_each, eager_kept
 from .eager_kept import Kept
 
@@ -64,7 +64,7 @@ def _made(
     places = [place for place, x in enumerate(args) if type(x) is np.ndarray and place >= into]
     arrays = [args[place] for place in places]
     for x in arrays:
-        if x.dtype not in NATIVE or any(step % x.itemsize for step in x.strides):
+        if not takes(x.dtype, over) or any(step % x.itemsize for step in x.strides):
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
     if known is None and not all(x.flags.c_contiguous for x in arrays):
         return heavy.UNKNOWN  # in which order of memory the result lies is NumPy's to say

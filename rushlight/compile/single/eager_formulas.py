@@ -14,7 +14,7 @@ from ..kernels import program
 from ..lower import losses
 from ..lower.builder import Builder
 from ..lower.value import NotNative, Value
-from ..middle.graph import NATIVE, Graph, Node
+from ..middle.graph import Graph, Node, takes
 from ..middle.lowering import TABLE
 from ..middle.simplify import simplify
 
@@ -49,7 +49,7 @@ def build(
     found = _found(name, given)
     several = type(found) is tuple
     parts = found if several else (found,)
-    graph = Graph(inputs, _results(s, parts))
+    graph = Graph(inputs, _results(s, parts, over))
     donate = {k: k for k in range(over)}
     built = program.single(simplify(graph)[0], target, donate, steps)
     return built, [k for k, one in enumerate(parts) if one is None] if several else None
@@ -67,8 +67,8 @@ def _found(name: str, given: list[Any]) -> Any:
     return _on_values(prim, tuple(given[:arity]), tuple(given[arity:]))
 
 
-def _results(s: Builder, found: tuple[Any, ...]) -> list[Node]:
+def _results(s: Builder, found: tuple[Any, ...], over: int) -> list[Node]:
     nodes = [s.wrap(one).node for one in found if one is not None]
-    if not all(node.dtype in NATIVE for node in nodes):
+    if not all(takes(node.dtype, over) for node in nodes):
         raise NotNative("a result of another type")
     return nodes
