@@ -34,7 +34,7 @@ from . import (
 from .arguments import misfit
 from .diagonals import within_memory
 from .layouts import RANK, keep, lies_channels_last
-from .storage import elements_of
+from .typed import elements_of
 
 
 def _reshaped(
@@ -130,7 +130,7 @@ def set_(
         self._array = np.empty((0,), self._array.dtype)
         return self
     if not isinstance(source, Tensor):
-        source = wrap(elements_of(source, self.dtype))
+        source = wrap(elements_of(source, self.dtype, _ctype(self)))
     if source.dtype is not self.dtype:
         raise RuntimeError(
             f"Could not set tensor of type {_ctype(self)} to a tensor of type {_ctype(source)}"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.state import DEFAULTS
 from ..core.tape import hand_out, owner_of
@@ -273,22 +272,6 @@ def _over(memory: np.ndarray, own: bool = False) -> UntypedStorage:
     storage._bytes = memory
     storage._own = own
     return storage
-
-
-def elements_of(storage: Any, kind: dtypes.dtype) -> np.ndarray:
-    """What a storage holds, in the same memory, as elements of the type of a tensor.
-
-    Raises: RuntimeError for a storage of another type.
-    """
-    if getattr(storage, "dtype", kind) is not kind:
-        raise RuntimeError(
-            f"Expected a Storage of type {scalar_type_name(kind)} or an UntypedStorage, but got"
-            f" type {scalar_type_name(storage.dtype)} for argument 1 'storage'"
-        )
-    held = storage.untyped()
-    held._own = False
-    whole = len(held) // kind.itemsize * kind.itemsize
-    return held._bytes[:whole].view(kind.numpy)
 
 
 class TypedStorage(_Memory):

@@ -7,18 +7,34 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes, elsewhere
+from ..core.dispatch import scalar_type_name
 from ..core.errors import fail
 from ..core.overrides import kin
 from ..core.shapes import Size
 from ..core.state import DEFAULTS
 from ..core.tensor import Tensor, wrap
 from .from_data import tensor
-from .storage import TypedStorage, UntypedStorage, elements_of
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
     "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
 ]  # fmt: skip
+
+
+def elements_of(storage: Any, kind: dtypes.dtype, called: str) -> np.ndarray:
+    """What a storage holds, in the same memory, as elements of the type of a tensor.
+
+    Raises: RuntimeError for a storage of another type.
+    """
+    if getattr(storage, "dtype", kind) is not kind:
+        raise RuntimeError(
+            f"Expected a Storage of type {called} or an UntypedStorage, but got type"
+            f" {scalar_type_name(storage.dtype)} for argument 1 'storage'"
+        )
+    held = storage.untyped()
+    held._own = False
+    memory = held._bytes
+    return memory[: memory.size // kind.itemsize * kind.itemsize].view(kind.numpy)
 
 
 def from_sizes_or_data(data: tuple[Any, ...], kind: dtypes.dtype, device: Any) -> np.ndarray:
@@ -30,8 +46,8 @@ def from_sizes_or_data(data: tuple[Any, ...], kind: dtypes.dtype, device: Any) -
             raise TypeError(f"new(): data must be a sequence (got {type(given).__name__})")
         if isinstance(given, Tensor) and given.dtype is kind:
             return given._array
-        if isinstance(given, (TypedStorage, UntypedStorage)):
-            return elements_of(given, kind)
+        if hasattr(given, "untyped"):  # a storage
+            return elements_of(given, kind, scalar_type_name(kind))
         return tensor(given, dtype=kind)._array
     shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data or (0,)
     for size in shape:
