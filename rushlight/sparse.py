@@ -137,6 +137,12 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 
 def _normalised(input: Tensor, dim: int, dtype: Any, formula: Any, name: str) -> Tensor:
+    if not input.is_sparse:
+        raise _fail(
+            NotImplementedError,
+            f"Could not run 'aten::_sparse_{name}' with arguments from the 'CPU' backend.",
+            f"the tensor is dense: torch.{name}(x, dim) takes it",
+        )
     dim = dim + input.ndim if dim < 0 else dim
     kept = len(input._array.places)
     if dim >= kept:  # inside of each dense value

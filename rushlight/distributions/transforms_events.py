@@ -309,13 +309,35 @@ class CorrCholeskyTransform(Transform):
 class _Several(Transform):
     """Transforms that share the pieces of one tensor along `dim`."""
 
-    transforms: list[Any]
-    dim: int
+    counted = ""  # what torch calls the size along `dim`
+
+    def __init__(self, tseq: Any, dim: int, cache_size: int) -> None:
+        if not all(isinstance(t, Transform) for t in tseq):
+            raise AssertionError("All elements of tseq must be Transform instances")
+        super().__init__(cache_size=cache_size)
+        self.transforms, self.dim = [t.with_cache(cache_size) for t in tseq], dim
 
     bijective = property(lambda self: all(t.bijective for t in self.transforms))
 
-    def _pieces(self, value: Any) -> Any:
-        """The pieces of a tensor, one for each transform; each subclass has its own."""
+    @property
+    def length(self) -> int:
+        """The size along `dim` of what is transformed."""
+        return len(self.transforms)
+
+    def _pieces(self, value: Any, name: str) -> Any:
+        """The pieces of `x` or `y`, one for each transform; other sizes are refused as in torch."""
+        dims = value.dim()
+        if not -dims <= self.dim < dims:
+            raise AssertionError(f"dim {self.dim} out of range for tensor with {dims} dimensions")
+        size = value.size(self.dim)
+        if size != self.length:
+            raise AssertionError(
+                f"{name}.size({self.dim}) = {size} must equal {self.counted} {self.length}"
+            )
+        return self._cut(value)
+
+    def _cut(self, value: Any) -> Any:
+        """The pieces; each subclass has its own."""
         raise NotImplementedError
 
     def _join(self, pieces: Any) -> Any:
@@ -323,10 +345,10 @@ class _Several(Transform):
         raise NotImplementedError
 
     def _call(self, x: Any) -> Any:
-        return self._join([t(v) for t, v in zip(self.transforms, self._pieces(x))])
+        return self._join([t(v) for t, v in zip(self.transforms, self._pieces(x, "x"))])
 
     def _inverse(self, y: Any) -> Any:
-        return self._join([t.inv(v) for t, v in zip(self.transforms, self._pieces(y))])
+        return self._join([t.inv(v) for t, v in zip(self.transforms, self._pieces(y, "y"))])
 
 
 class StackTransform(_Several):
@@ -339,23 +361,24 @@ class StackTransform(_Several):
     tensor([1., 1.])
     """
 
+    counted = "len(transforms)"
+
     def __init__(self, tseq: Any, dim: int = 0, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
-        self.transforms, self.dim = [t.with_cache(cache_size) for t in tseq], dim
+        super().__init__(tseq, dim, cache_size)
 
     def with_cache(self, cache_size: int = 1) -> Transform:
         if self._cache_size == cache_size:
             return self
         return StackTransform(self.transforms, self.dim, cache_size)
 
-    def _pieces(self, value: Any) -> Any:
+    def _cut(self, value: Any) -> Any:
         return [value.select(self.dim, i) for i in range(value.size(self.dim))]
 
     def _join(self, pieces: Any) -> Any:
         return rl.stack(pieces, dim=self.dim)
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        both = zip(self.transforms, self._pieces(x), self._pieces(y))
+        both = zip(self.transforms, self._pieces(x, "x"), self._pieces(y, "y"))
         return self._join([t.log_abs_det_jacobian(a, b) for t, a, b in both])
 
     @constraints.dependent_property
@@ -377,19 +400,24 @@ class CatTransform(_Several):
     tensor([1., 1., 2.])
     """
 
+    counted = "length"
+
     def __init__(self, tseq: Any, dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
-        self.transforms, self.dim = [t.with_cache(cache_size) for t in tseq], dim
-        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        super().__init__(tseq, dim, cache_size)
+        count = len(self.transforms)
+        self.lengths = [1] * count if lengths is None else list(lengths)
+        if len(self.lengths) != count:
+            raise AssertionError(f"lengths ({len(self.lengths)}) must match transforms ({count})")
 
     event_dim = property(lambda self: max(t.event_dim for t in self.transforms))
+    length = property(lambda self: sum(self.lengths))
 
     def with_cache(self, cache_size: int = 1) -> Transform:
         if self._cache_size == cache_size:
             return self
         return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
 
-    def _pieces(self, value: Any) -> Any:
+    def _cut(self, value: Any) -> Any:
         return value.split(self.lengths, self.dim)
 
     def _join(self, pieces: Any) -> Any:
@@ -397,7 +425,8 @@ class CatTransform(_Several):
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         terms = []
-        for t, a, b in zip(self.transforms, self._pieces(x), self._pieces(y)):
+        pieces = self._pieces(x, "x"), self._pieces(y, "y")
+        for t, a, b in zip(self.transforms, *pieces):
             terms.append(sum_rightmost(t.log_abs_det_jacobian(a, b), self.event_dim - t.event_dim))
         dim = self.dim - x.dim() if self.dim >= 0 else self.dim
         if dim + self.event_dim < 0:

@@ -166,6 +166,7 @@ def test_copies_and_files(tmp_path: Path) -> None:
     ("expression", "error", "text"),
     [
         ("s.exp()", NotImplementedError, "Could not run 'aten::exp'"),
+        ("rl.sparse.softmax(d, 1)", NotImplementedError, "Could not run 'aten::_sparse_softmax'"),
         ("s + d", RuntimeError, "add(sparse, dense) is not supported. Use add(dense, sparse)"),
         ("s.numpy()", TypeError, "can't convert Sparse layout tensor to numpy"),
         ("s.indices()", RuntimeError, "Cannot get indices on an uncoalesced tensor"),
