@@ -30,6 +30,8 @@ def _current() -> Level | None:
 def enter_dual_level() -> int:
     """Begin a level of forward mode; what `dual_level` does on entry. One at a time.
 
+    Raises: RuntimeError inside a level.
+
     >>> import rushlight as torch
     >>> from rushlight.autograd import forward_ad
     >>> level = forward_ad.enter_dual_level()
@@ -47,6 +49,8 @@ def enter_dual_level() -> int:
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End the level: tensors made in it lose their tangents.
+
+    Raises: RuntimeError outside a level.
 
     >>> import rushlight as torch
     >>> from rushlight.autograd import forward_ad

@@ -343,6 +343,9 @@ def vjp(
 ) -> tuple[Any, Any]:  # fmt: skip
     """(func(inputs), v times the Jacobian).
 
+    Arguments: `v`, one for each output (None where that is a single number); `create_graph`:
+    results have history; `strict`: refuse inputs that the result does not depend on.
+    Raises: RuntimeError without `v` for other outputs.
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.vjp.html
 
     >>> import rushlight as torch
@@ -407,6 +410,9 @@ def vhp(
 ) -> tuple[Any, Any]:  # fmt: skip
     """(func(inputs), v times the Hessian).
 
+    Arguments: `v`, one for each input (None where there is a single number); `create_graph`:
+    results have history; `strict`: refuse inputs that the result does not depend on.
+    Raises: RuntimeError for a result that is no single number, or without `v`.
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.functional.vhp.html
 
     >>> import rushlight as torch

@@ -41,6 +41,8 @@ def _classical(shape: Sequence[int], what: str) -> Shape:
 def shape_of(y: Sequence[int], x: Sequence[int], layout: str = "numerator") -> Shape:
     """The shape of dy/dx for an output of shape y and an argument of shape x.
 
+    Raises: ValueError for another layout than "numerator" and "denominator".
+
     >>> from rushlight.autograd import matrix_calculus as mc
     >>> mc.shape_of((3,), (4,)), mc.shape_of((3,), (4,), "denominator")
     ((3, 4), (4, 3))

@@ -65,6 +65,8 @@ def all_gather_coalesced(
 ) -> Answer:  # fmt: skip
     """Write the tensors of every rank to the lists, one list for a rank, on every rank.
 
+    Arguments as of `all_gather`. Raises: RuntimeError for lists or sizes that do not fit.
+
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)

@@ -195,6 +195,9 @@ def broadcast(
 ) -> Answer:  # fmt: skip
     """Replace the tensor, on every rank, by that of rank `src`.
 
+    Arguments: `src` counts among all processes, `group_src` in the group. Raises: ValueError
+    without either, RuntimeError for a rank that is not there.
+
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
@@ -243,6 +246,10 @@ def all_gather(
     tensor_list: list[rl.Tensor], tensor: rl.Tensor, group: Any = None, async_op: bool = False
 ) -> Answer:
     """Write the tensor of every rank to `tensor_list`, on every rank.
+
+    Arguments: `tensor_list`, one tensor of the right sizes for each rank; `group`, None for all;
+    `async_op`: return a Work at once. Raises: RuntimeError for a list or sizes that do not fit.
+    Source: https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.all_gather
 
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist
@@ -293,6 +300,9 @@ def gather(
 ) -> Answer:  # fmt: skip
     """Write the tensor of every rank to `gather_list` on rank `dst`.
 
+    Arguments: `dst` counts among all processes, `group_dst` in the group. Raises: ValueError
+    without a list on that rank or with one on another, RuntimeError for sizes that do not fit.
+
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
@@ -338,6 +348,9 @@ def scatter(
     group: Any = None, async_op: bool = False, group_src: int | None = None,
 ) -> Answer:  # fmt: skip
     """Write to the tensor of each rank its part of `scatter_list` on rank `src`.
+
+    Arguments: `src` counts among all processes, `group_src` in the group. Raises: ValueError
+    without a list on that rank, RuntimeError for sizes that do not fit.
 
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist
@@ -395,6 +408,9 @@ def barrier(
     timeout: timedelta | None = None,
 ) -> Answer:  # fmt: skip
     """Wait until every rank has come here.
+
+    Arguments: `async_op`: return a Work at once; `timeout`, else that of the group. `device_ids` is
+    accepted. Raises: DistTimeoutError with the rank that has not come.
 
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)

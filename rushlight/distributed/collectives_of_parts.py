@@ -32,6 +32,8 @@ def all_gather_into_tensor(
 ) -> Answer:
     """Write the tensors of all ranks to one, joined along dimension 0 or stacked.
 
+    Shapes: (n, *) gives (ranks * n, *) or (ranks, n, *). Raises: RuntimeError for other sizes.
+
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
@@ -216,6 +218,9 @@ def all_to_all_single(
     input_split_sizes: list[int] | None = None, group: Any = None, async_op: bool = False,
 ) -> Answer:  # fmt: skip
     """`all_to_all` on the parts of one tensor along dimension 0: equal ones, or of given sizes.
+
+    Arguments: how many rows come from each rank and go to each; None for equal parts.
+    Raises: RuntimeError for sizes that do not add up, DistMismatch where the ranks do not agree.
 
     >>> import rushlight as torch
     >>> import rushlight.distributed as dist

@@ -50,6 +50,8 @@ def _move(group: ProcessGroup, name: str, mine: list[Any], wants: Any) -> dict[i
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
     """Write the object of every rank to `object_list`, on every rank.
 
+    The objects travel as pickles. `object_list` has a place for each rank.
+
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     >>> found = [None]
@@ -105,6 +107,9 @@ def broadcast_object_list(
     group_src: int | None = None,
 ) -> None:  # fmt: skip
     """Replace the entries of the list, on every rank, by those of rank `src`.
+
+    The objects travel as pickles. Arguments: `src` counts among all processes, `group_src` in the
+    group; `device` is accepted.
 
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)

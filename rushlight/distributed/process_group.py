@@ -427,6 +427,8 @@ def group_of(given: Any) -> ProcessGroup | None:
 def destroy_process_group(group: Any = None) -> None:
     """Leave a group; or, without one, all groups.
 
+    Raises: AssertionError where there is none.
+
     >>> import rushlight.distributed as dist
     >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     >>> dist.destroy_process_group()

@@ -226,6 +226,9 @@ class Store:
 class HashStore(Store):
     """A store of one process, for its threads.
 
+    Keys are text, values bytes; `get` waits for a key. Source:
+    https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.HashStore
+
     >>> import rushlight.distributed as dist
     >>> store = dist.HashStore()
     >>> store.set("name", "value")
@@ -250,6 +253,9 @@ class HashStore(Store):
 
 class PrefixStore(Store):
     """A store in another: its keys have `prefix/` before them.
+
+    So groups that share a store do not meet each other's keys. Source:
+    https://docs.pytorch.org/docs/stable/distributed.html#torch.distributed.PrefixStore
 
     >>> import rushlight.distributed as dist
     >>> store = dist.HashStore()

@@ -14,6 +14,9 @@ __all__ = ["Independent"]
 class Independent(Distribution):
     """`base_distribution`, the last batch dimensions of which belong to the event.
 
+    `log_prob` and `entropy` sum over these dimensions. Raises: ValueError for more dimensions than
+    there are. Source: https://docs.pytorch.org/docs/stable/distributions.html#independent
+
     >>> import rushlight as torch
     >>> normals = torch.distributions.Normal(torch.zeros(2, 3), torch.ones(2, 3))
     >>> torch.distributions.Independent(normals, 1).log_prob(torch.zeros(2, 3)).shape

@@ -15,6 +15,9 @@ __all__ = ["LogisticNormal"]
 class LogisticNormal(TransformedDistribution):
     """The stick-breaking transform of a normal vector.
 
+    Shapes: loc and scale (..., K - 1), samples (..., K) that sum to 1.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#logisticnormal
+
     >>> import rushlight as torch
     >>> normal = torch.distributions.LogisticNormal(torch.zeros(2), torch.ones(2))
     >>> normal.sample().shape, normal.sample().sum().round()

@@ -16,6 +16,10 @@ __all__ = ["MixtureSameFamily"]
 class MixtureSameFamily(Distribution):
     """One of the components, which are the last batch dimension, chosen by a Categorical.
 
+    log p(x) = logsumexp over k of log w_k + log p_k(x). Raises: ValueError for weights of another
+    kind or number.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#mixturesamefamily
+
     >>> import rushlight as torch
     >>> d = torch.distributions
     >>> halves = d.Categorical(torch.tensor([0.5, 0.5]))

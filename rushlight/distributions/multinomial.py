@@ -18,6 +18,8 @@ __all__ = ["Multinomial"]
 class Multinomial(Distribution):
     """Counts of `total_count` draws from `Categorical(probs)`.
 
+    Arguments: one number `total_count`; `probs` or their logarithms `logits` (..., K), normalised.
+    Raises: ValueError for both or neither, NotImplementedError for several counts.
     Source: https://pytorch.org/docs/stable/distributions.html#multinomial
 
     >>> import rushlight as torch

@@ -94,6 +94,8 @@ class MultivariateNormal(CovarianceFactor, Distribution):
     """A normal vector: mean `loc`, and its covariance, its precision or a Cholesky factor.
 
     Shapes: loc (..., n), the matrix (..., n, n).
+    Raises: ValueError for none or several of them, or one that is not positive definite.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#multivariatenormal
 
     >>> import rushlight as torch
     >>> torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2)).entropy()

@@ -17,6 +17,10 @@ __all__ = ["NegativeBinomial"]
 class NegativeBinomial(SuccessProbability, Distribution):
     """Successes of probability p before `total_count` failures.
 
+    Arguments: `probs` p or their log-odds `logits`. The mean is total_count p / (1 - p).
+    Raises: ValueError for both or neither.
+    Source: https://docs.pytorch.org/docs/stable/distributions.html#negativebinomial
+
     >>> import rushlight as torch
     >>> torch.distributions.NegativeBinomial(3, torch.tensor(0.5)).mean
     tensor(3.)

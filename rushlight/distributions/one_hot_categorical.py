@@ -74,6 +74,8 @@ class OneHotCategorical(Distribution):
 class OneHotCategoricalStraightThrough(OneHotCategorical):
     """The same draws, whose gradient is that of the probabilities.
 
+    Source: Bengio et al., 2013.
+
     >>> import rushlight as torch
     >>> p = torch.tensor([0.25, 0.75], requires_grad=True)
     >>> x = torch.distributions.OneHotCategoricalStraightThrough(p).rsample()

@@ -51,6 +51,9 @@ class LogitRelaxedBernoulli(SuccessProbability, Distribution):
 class RelaxedBernoulli(TransformedDistribution):
     """The sigmoid of `LogitRelaxedBernoulli`, in (0, 1).
 
+    Arguments: `temperature`, near 0 for draws near 0 and 1; `probs` or their log-odds `logits`.
+    Source: Maddison et al., 2017; Jang et al., 2017.
+
     >>> import rushlight as torch
     >>> x = torch.distributions.RelaxedBernoulli(torch.tensor(0.5), torch.tensor([0.3])).sample()
     >>> bool((0 < x) & (x < 1))

@@ -61,6 +61,9 @@ class ExpRelaxedCategorical(Distribution):
 class RelaxedOneHotCategorical(TransformedDistribution):
     """exp of `ExpRelaxedCategorical`: weights that sum to 1.
 
+    Arguments: `temperature`, near 0 for draws near one-hot ones; `probs` or `logits` (..., K).
+    Source: Maddison et al., 2017; Jang et al., 2017.
+
     >>> import rushlight as torch
     >>> p = torch.tensor([0.2, 0.8])
     >>> torch.distributions.RelaxedOneHotCategorical(torch.tensor(0.5), p).sample().sum().round()

@@ -18,6 +18,10 @@ __all__ = ["TransformedDistribution"]
 class TransformedDistribution(Distribution):
     """The distribution of f(x), x drawn from `base_distribution` and f the transforms in turn.
 
+    log p(y) = log p(x) - log |det dy/dx|, x the inverse of y. Raises: ValueError for what is no
+    transform. Source:
+    https://docs.pytorch.org/docs/stable/distributions.html#transformeddistribution
+
     >>> import rushlight as torch
     >>> d = torch.distributions
     >>> d.TransformedDistribution(d.Normal(0.0, 1.0), [d.ExpTransform()]).support

@@ -125,6 +125,8 @@ class TanhTransform(_Plain):
 class AbsTransform(Transform):
     """y = |x|.
 
+    Not bijective: its inverse is the positive one, and there is no log-determinant.
+
     >>> import rushlight as torch
     >>> torch.distributions.AbsTransform()(torch.tensor([-2.0, 1.0]))
     tensor([2., 1.])

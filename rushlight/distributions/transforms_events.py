@@ -78,6 +78,8 @@ class IndependentTransform(Transform):
 class ReshapeTransform(Transform):
     """The same numbers in another shape.
 
+    Raises: ValueError where the numbers of elements differ.
+
     >>> import rushlight as torch
     >>> torch.distributions.ReshapeTransform((4,), (2, 2))(torch.arange(4))
     tensor([[0, 1],
@@ -132,6 +134,8 @@ def _replaced(shape: Any, old: Any, new: Any) -> Any:
 
 class SoftmaxTransform(Transform):
     """y proportional to e^x: not bijective, but good for optimisation.
+
+    Raises: NotImplementedError for the log-determinant, which there is none of.
 
     >>> import rushlight as torch
     >>> torch.distributions.SoftmaxTransform()(torch.tensor([0.0, 0.0]))
@@ -257,6 +261,8 @@ class PositiveDefiniteTransform(Transform):
 class CorrCholeskyTransform(Transform):
     """D (D - 1) / 2 numbers to the Cholesky factor of a correlation matrix.
 
+    Rows are of length 1. Raises: ValueError for a number of elements that is none of these.
+
     >>> import rushlight as torch
     >>> L = torch.distributions.CorrCholeskyTransform()(torch.tensor([0.0, 0.0, 0.0]))
     >>> L @ L.mT
@@ -354,6 +360,8 @@ class _Several(Transform):
 class StackTransform(_Several):
     """One transform for each index along `dim`.
 
+    Raises: AssertionError for another size along `dim` than there are transforms.
+
     >>> import rushlight as torch
     >>> t = torch.distributions
     >>> both = t.StackTransform([t.ExpTransform(), t.AbsTransform()], dim=0)
@@ -392,6 +400,8 @@ class StackTransform(_Several):
 
 class CatTransform(_Several):
     """One transform for each run of `lengths` indices along `dim`.
+
+    Raises: AssertionError for other sizes than the sum of `lengths`.
 
     >>> import rushlight as torch
     >>> t = torch.distributions

@@ -157,6 +157,10 @@ def log_softmax(
 ) -> Tensor:
     """The logarithm of `softmax`, without its loss of precision.
 
+    Arguments: `dim`; `dtype`, what the input is turned into first. Raises: IndexError for a
+    dimension that is not there, NotImplementedError for whole numbers.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
+
     >>> import rushlight as torch
     >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])

@@ -138,6 +138,9 @@ def _scripted(obj: Any, base: type) -> Any:
 def trace(func: Any, example_inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
     """Call `func` once with the example, so that a mistake shows now, and return it scripted.
 
+    Arguments: `func`, a function or module; `example_inputs`, a tensor or tuple. The Python runs at
+    every call, so branches that go by values stay branches.
+
     >>> import rushlight as torch
     >>> traced = torch.jit.trace(torch.nn.Linear(2, 3), torch.zeros(1, 2))
     >>> traced(torch.zeros(5, 2)).shape
@@ -211,6 +214,8 @@ export = ignore = script_method = unused = _unchanged
 
 def freeze(mod: Any, *args: Any, **kwargs: Any) -> Any:
     """The module itself.
+
+    What torch folds into the graph has no counterpart: the Python goes on running.
 
     >>> import rushlight as torch
     >>> net = torch.jit.script(torch.nn.Linear(2, 3).eval())
@@ -293,6 +298,8 @@ def is_tracing() -> bool:
 
 def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call the function now; `wait` gives its result.
+
+    Arguments: the function and what it is called with. The result is a Future that is done.
 
     >>> import rushlight as torch
     >>> torch.jit.wait(torch.jit.fork(torch.add, torch.tensor(1), torch.tensor(2)))

@@ -69,6 +69,8 @@ def sum(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = N
         mask: Any = None) -> Tensor:  # fmt: skip
     """The sum of the elements left in; 0 where there are none.
 
+    Arguments as of `masked.mean`.
+
     >>> import rushlight as torch
     >>> torch.masked.sum(torch.tensor([1.0, 2.0]), mask=torch.tensor([True, False]))
     tensor(1.)
@@ -81,6 +83,8 @@ def sum(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = N
 def prod(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
          mask: Any = None) -> Tensor:  # fmt: skip
     """The product of the elements left in; 1 where there are none.
+
+    Arguments as of `masked.mean`.
 
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([2.0, 5.0, 3.0]), torch.tensor([True, False, True])
@@ -165,6 +169,9 @@ def mean(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = 
          mask: Any = None) -> Tensor:  # fmt: skip
     """The mean of the elements left in; nan where there are none.
 
+    Arguments: `dim`, one, several or None for all; `keepdim`; `dtype` of the result; `mask`, True
+    where an element counts, which broadcasts to the input.
+
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
     >>> torch.masked.mean(x, 0, mask=mask)
@@ -180,6 +187,8 @@ def mean(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = 
 def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = None,
            mask: Any = None) -> Tensor:  # fmt: skip
     """The middle (the lower of two) of the elements left in; nan where there are none.
+
+    Arguments as of `masked.mean`; one dimension, the last if none is given.
 
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
@@ -197,6 +206,8 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = 
 def norm(input: Tensor, ord: float = 2.0, dim: Any = None, *, keepdim: bool = False,
          dtype: Any = None, mask: Any = None) -> Tensor:  # fmt: skip
     """The vector norm of the elements left in.
+
+    Arguments as of `masked.mean`; `ord`, the p of the norm.
 
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([3.0, 5.0, 4.0]), torch.tensor([True, False, True])
@@ -236,6 +247,8 @@ def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,
         mask: Any = None) -> Tensor:  # fmt: skip
     """The variance of the elements left in, over their number less `correction` (1).
 
+    Arguments as of `masked.mean`.
+
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
     >>> torch.masked.var(x, 0, mask=mask)
@@ -249,6 +262,8 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,
         mask: Any = None) -> Tensor:  # fmt: skip
     """The standard deviation of the elements left in.
 
+    Arguments as of `masked.mean`; `correction` (1) is taken off the number of elements.
+
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([2.0, 5.0, 4.0]), torch.tensor([True, False, True])
     >>> torch.masked.std(x, 0, mask=mask)
@@ -260,6 +275,8 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *,
 def softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """softmax over the elements left in; the others get 0.
 
+    Arguments: `dim`; `dtype` of the result; `mask`, True where an element counts.
+
     >>> import rushlight as torch
     >>> torch.masked.softmax(torch.zeros(3), 0, mask=torch.tensor([True, True, False]))
     tensor([0.5000, 0.5000, 0.0000])
@@ -270,6 +287,8 @@ def softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """The logarithm of `softmax`.
+
+    Arguments as of `masked.softmax`.
 
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([0.0, 5.0, 0.0]), torch.tensor([True, False, True])
@@ -283,6 +302,8 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None)
 def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """softmax of the negated elements.
 
+    Arguments as of `masked.softmax`.
+
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([0.0, 5.0, 1.0]), torch.tensor([True, False, True])
     >>> torch.masked.softmin(x, 0, mask=mask)[0]
@@ -295,6 +316,8 @@ def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> 
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: Any = None,
               mask: Any = None) -> Tensor:  # fmt: skip
     """The elements left in over their norm (at least `eps`); the others get 0.
+
+    Arguments: `ord`, the p of the norm; `dim`; `mask`, True where an element counts.
 
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([3.0, 5.0, 4.0]), torch.tensor([True, False, True])
@@ -310,6 +333,8 @@ def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype:
 def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
               mask: Any = None) -> Tensor:  # fmt: skip
     """log of the sum of e^x over the elements left in.
+
+    Arguments as of `masked.mean`.
 
     >>> import rushlight as torch
     >>> x, mask = torch.tensor([0.0, 5.0, 0.0]), torch.tensor([True, False, True])

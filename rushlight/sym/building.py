@@ -42,6 +42,8 @@ def var(name: str, shape: Sequence[int] | None = None, dtype: Any = None) -> Exp
 def vars(names: str, shape: Sequence[int] | None = (), dtype: Any = None) -> list[Expression]:
     """Several variables at once, by default plain numbers.
 
+    Arguments: `names`, apart by blanks or commas; `shape` and `dtype` of all of them.
+
     >>> import rushlight as torch
     >>> w, x, b = torch.sym.vars("w x b")
     >>> torch.sym.grad(1 / (torch.exp(-(w * x + b)) + 1), w)
@@ -52,6 +54,8 @@ def vars(names: str, shape: Sequence[int] | None = (), dtype: Any = None) -> lis
 
 def placeholder(dtype: Any = None, shape: Any = None, name: str | None = None) -> Expression:
     """TensorFlow 1's spelling of `var`, with its order of arguments.
+
+    Arguments: `dtype`; `shape`, None for any; `name`, made up if None.
 
     >>> import rushlight as torch
     >>> a = torch.sym.placeholder(torch.float32, shape=(2,), name="a")
@@ -159,6 +163,8 @@ def grad(output: Any, wrt: Any, seed: Any = None, simplify: bool = True) -> Any:
 def jacobian(output: Any, wrt: Any) -> Expression:
     """The matrix of d output_i / d wrt_j as a formula, for scalars and vectors.
 
+    Raises: SymbolicError for matrices: ask for the gradient of a scalar there.
+
     >>> import rushlight as torch
     >>> z = torch.sym.var("z", (4,))
     >>> s = torch.softmax(z, 0)
@@ -212,6 +218,8 @@ def _by_name(output: Any, name: str) -> Expression:
 
 def simplify(expression: Any) -> Expression:
     """The simplest form that the rules lead to; equal wherever both are defined.
+
+    Arguments: an expression of any shape. `steps` lists the rules that were applied.
 
     >>> import rushlight as torch
     >>> (x,) = torch.sym.vars("x")

@@ -183,6 +183,8 @@ def save(expression: Any, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> Any:
     """The expression(s) of a file written by `save`; nothing in the file is run.
 
+    Raises: ValueError for a file that holds something else.
+
     >>> import rushlight as torch
     >>> import tempfile
     >>> a, b = torch.sym.vars("a b")

@@ -207,6 +207,9 @@ def jacobian(
 ) -> Estimate:
     """All derivatives of all outputs, of shape output.shape + x.shape, one column per element of x.
 
+    Arguments: `method`, "forward", "central" or "richardson"; `step`, chosen by the method if None.
+    Raises: ValueError for another method.
+
     >>> import rushlight as torch
     >>> from rushlight.autograd import numeric
     >>> x = torch.tensor([1.0, 2.0], dtype=torch.float64)

@@ -13,6 +13,8 @@ __all__ = ["Partial", "Placement", "Replicate", "Shard"]
 class Placement:
     """How a tensor lies along one dimension of a mesh: Replicate, Shard or Partial.
 
+    Source: https://docs.pytorch.org/docs/stable/distributed.tensor.html
+
     >>> from rushlight.distributed.tensor import Replicate, Shard
     >>> Replicate().is_replicate(), Shard(0).is_shard(), Shard(0).is_shard(dim=1)
     (True, True, False)
@@ -34,6 +36,8 @@ class Placement:
 @dataclass(frozen=True)
 class Replicate(Placement):
     """Every process has all.
+
+    Source: https://docs.pytorch.org/docs/stable/distributed.tensor.html
 
     >>> from rushlight.distributed.tensor import Replicate
     >>> Replicate()
