@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import narrowed
+from .dtypes import bfloat16, narrowed
 from .memory import empty, keep_freed
 from .state import STATE
 
@@ -230,7 +230,7 @@ PASSES = Pieces("passes")
 SHORTS = Pieces("shorts")  # NumPy's functions of bfloat16, replaced where that type is cast much
 _COMPILER = "rushlight.compile.code.llvm"
 _before = [1 << 22]  # elements that NumPy passes over before the compiler is loaded for this alone
-_LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
+_LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d", bfloat16.numpy: "E"}
 _PLACED = ("cummax", "cummin")
 _PLACE, _FLOAT = np.dtype(np.int64), np.dtype(np.float32)
 _HALVINGS = {"fe": "to_half", "ef": "from_half", "fE": "to_bfloat", "Ef": "from_bfloat"}

@@ -18,7 +18,7 @@ from ..core.tape import PARAMS
 from .elementwise import where
 from .fused.kernels import widened
 from .indexing_along import scatter_one
-from .structure import expand, reshape, row_major
+from .structure import expand, reshape, row_major, zero
 
 Dims = tuple[int, ...] | None
 
@@ -100,14 +100,23 @@ def row_sums(x: np.ndarray, dims: Dims, keep: bool) -> Any:
     if x.size < MANY:  # arguments in their order: words cost 100 ns
         return _reduce_add(x, dims, None, None, keep)
     if not short_rows(x, dims, 128):
-        if x.size >= heavy.LONG and dims == (x.ndim - 1,) and x.ndim > 1:
-            y = heavy.of_rows("sums", x)
+        if x.size >= heavy.LONG and dims and x.flags.c_contiguous:
+            y = _last_sums(x, dims, keep)
             if y is not None:
-                return y[..., None] if keep else y
+                return y
         few = _few_slices(x, dims)
         return _reduce_add(x, dims, keepdims=keep) if few is None else _added(x, few, keep)
     y = np.matmul(x, np.ones(x.shape[-1], x.dtype))
     return y[..., None] if keep else y
+
+
+def _last_sums(x: np.ndarray, dims: tuple[int, ...], keep: bool) -> np.ndarray | None:
+    """Natively, where the dimensions are the last ones: NumPy too takes them for one row."""
+    begin = x.ndim - len(dims)
+    if begin < 1 or dims != tuple(range(begin, x.ndim)):
+        return None
+    y = heavy.of_rows("sums", x if len(dims) == 1 else x.reshape(*x.shape[:begin], -1))
+    return y if y is None or not keep else y.reshape(*y.shape, *(1,) * len(dims))
 
 
 def _few_slices(x: np.ndarray, dims: Dims) -> int | None:
@@ -189,7 +198,7 @@ mean = linear("mean", eval=_mean,
 def _shared(g: Any, y: Any, x: Any, dims: Dims, keep: bool) -> Any:
     """The gradient of an extremum goes in equal parts to all elements that attain it."""
     hit = x == reshape(y, kept(x.shape, dims))
-    ties = sum(where(hit, spread(g, x, dims) * 0 + 1, 0.0), dims, True)
+    ties = sum(where(hit, zero(spread(g, x, dims)) + 1, 0.0), dims, True)
     return where(hit, spread(g, x, dims) / ties, 0.0)
 
 
@@ -208,7 +217,7 @@ amin = general(
 def _shared_by_all(g: Any, y: Any, x: Any) -> Any:
     """As `_shared`, and if the extremum is nan its gradient goes to the nans."""
     hit = (x == y) | ((x != x) & (y != y))
-    ties = sum(where(hit, spread(g, x, None) * 0 + 1, 0.0), None, False)
+    ties = sum(where(hit, zero(spread(g, x, None)) + 1, 0.0), None, False)
     return where(hit, spread(g / ties, x, None), 0.0)
 
 

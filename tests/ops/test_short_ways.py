@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rushlight as rl
-from rushlight.core import numbers
+from rushlight.core import heavy, numbers
 from rushlight.functions import neural
 from rushlight.ops import indexing, reduce, sort
 from rushlight.ops.fused import nll, norms, patches, pooling
@@ -100,6 +100,33 @@ def test_rows_added_one_by_one_and_in_turns(width: int) -> None:
     expected = np.zeros_like(y)
     np.add.at(expected, rows, g)
     np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("width", [3, 16, 17, 300])
+def test_rows_of_bfloat16_are_added_natively_as_numpy_adds_them(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = rl.bfloat16.numpy
+    rows, g = RANDOM.integers(0, 9, 2000), floats(2000, width).astype(kind)
+    found, expected = np.zeros((9, width), kind), np.zeros((9, width), kind)
+    monkeypatch.setattr(heavy, "_before", [0])
+    indexing.add_rows(found, rows, g)
+    np.add.at(expected, rows, g)
+    np.testing.assert_array_equal(found.astype("f"), expected.astype("f"))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("dims", [(3,), (2, 3), (1, 2, 3)])
+def test_sums_over_the_last_dimensions_are_those_of_rows(
+    dims: tuple[int, ...], keep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heavy, "_before", [0])
+    x = floats(3, 5, 9, 333)
+    expected = np.add.reduce(x, dims, keepdims=keep)
+    np.testing.assert_array_equal(reduce.row_sums(x, dims, keep), expected)
+    turned = x.transpose(0, 1, 3, 2)
+    expected = np.add.reduce(turned, dims, keepdims=keep)
+    np.testing.assert_array_equal(reduce.row_sums(turned, dims, keep), expected)
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])

@@ -5,7 +5,7 @@ Each is there for float32 and float64, with the letter of the type at its end:
 - `running_sums`, `running_products`, `cummax`, `cummin`: along rows, with places for the latter;
 - the same with `_down`: along the columns of matrices that lie one behind the other;
 - `amax`, `amin`, `sums`, `products`: of each row, the last by halves as `ops/scan.py` takes them;
-- `add_rows`: rows added at places, one after the other;
+- `add_rows`: rows added at places, one after the other (of bfloat16 too, with an E);
 - `counted`, `spaced`: evenly spaced numbers, rounded as `functions/sequences.py` says.
 
 `powers` raises a number as the C library does; `to_half` and `from_half`, `to_bfloat` and
@@ -19,6 +19,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...core.dtypes import bfloat16
 from . import llvm
 from .emit import F32, F64, I64, PTR, Function, Module, Type, Value, vector
 from .scalar import Emitter
@@ -287,9 +288,18 @@ def _add_rows(f: Function, of: Type, lanes: int) -> None:
         for many in sorted({lanes, 8, 1}, reverse=True):
             end, wide = f.bit_and(width, -many), of.wide(many)
             with f.loop(begin, end, many) as inner:
-                total = f.add(f.load(wide, to, inner.index), f.load(wide, start, inner.index))
-                f.store(total, to, inner.index)
+                x, y = (f.load(wide, one, inner.index) for one in (to, start))
+                f.store(_sum(f, x, y), to, inner.index)
             begin = end
+
+
+def _sum(f: Function, x: Value, y: Value) -> Value:
+    """Of bfloat16 it is rounded, each time."""
+    if x.type.name != "bfloat16":
+        return f.add(x, y)
+    single = x.type.of("float32")
+    total = f.add(Value(x.name, single), Value(y.name, single))
+    return Emitter(f).cast(total, bfloat16.numpy)
 
 
 def _numbers(f: Function, index: Value, lanes: int) -> Value:
@@ -426,6 +436,7 @@ class Passes:
         for name, (spelt, write) in _EACH.items():
             for letter, of, lanes in _FLOATS if target.fma or name not in _FUSED else ():
                 write(function(f"{name}_{letter}", spelt), of, lanes)
+        _add_rows(function("add_rows_E", "pppii"), vector("bfloat16"), 16)
         _powers(function("powers", "ppdi"))
         for name, to in (("to_bfloat", True), ("from_bfloat", False)):
             _bfloats(function(name, "ppi"), to)
