@@ -13,6 +13,7 @@ import numpy as np
 from ..core import dtypes, elsewhere
 from ..core.dispatch import scalar_type_name, wrap_array, write_out
 from ..core.errors import fail
+from ..core.gates import publish
 from ..core.memory import lined
 from ..core.state import DEFAULTS, STATE
 from ..core.tape import hand_out, lent
@@ -384,7 +385,14 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     same = isinstance(data, np.ndarray) and (dtype is None or data.dtype == numpy_kind(dtype))
     if same and not blank:
         return from_numpy(data)
-    return tensor(data, dtype=dtype, device=device)
+    return noted_tensor(data, dtype=dtype, device=device)
+
+
+def noted_tensor(data: Any, **options: Any) -> Tensor:
+    """`tensor`; while a trace runs, in the form in which it sees numbers among the data."""
+    if STATE.tracer is None or isinstance(data, np.ndarray):
+        return tensor(data, **options)
+    return publish(tensor, __name__.partition(".")[0], "tensor")(data, **options)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:

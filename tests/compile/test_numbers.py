@@ -82,7 +82,8 @@ BRANCHES: dict[str, tuple[int, Callable[[Any, Any, Any], Any]]] = {
     "its eighth": (5, lambda x, n, k: x[: n // 8 + 1].sum() * k if n // 8 < 6 else x),
     "a shape": (3, lambda x, n, k: x.reshape(-1)[: n % 3 + 1] * k),
     "an index": (3, lambda x, n, k: x[n % 3] * k + n),
-    "rounded": (5, lambda x, n, k: x * round(n / 10) * k),
+    "rounded": (1, lambda x, n, k: x * round(n / 10) * k),
+    "rounded for a shape": (5, lambda x, n, k: x.reshape(-1)[: 1 + round(n / 10)] * k),
 }
 
 

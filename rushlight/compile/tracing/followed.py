@@ -26,8 +26,11 @@ class _Boundary:
         if name == "__setitem__" and len(args) > 1 and holes.holds(args[1], Number):
             args = args[0], placed(*args), *args[2:]
         if noted and type(kwargs.get("alpha")) is Number:
-            args, kwargs = _scaled(args, kwargs)
+            args, kwargs = _scaled(name, args, kwargs)
         if not noted and holes.holds((args, kwargs), Number):
+            if name in _OPENED:
+                with bounded():
+                    return gates.GATES[id(func)].inner(*args, **kwargs)
             found = respelled(func, args, kwargs)
             if found is not OTHERWISE:
                 return found
@@ -35,13 +38,15 @@ class _Boundary:
         return func(*args, **kwargs)
 
 
-def _scaled(args: Any, kwargs: Any) -> tuple[Any, Any]:
+def _scaled(name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
     """`add(x, y, alpha=k)` as `add(x, k * y)`, where that is how it is computed."""
     x, y, *rest = (*args, None, None)
     kind = getattr(y, "dtype", None)
     if any(rest) or kind is not getattr(x, "dtype", 0) or kind not in _SCALED:
         return args, kwargs
-    return (x, y * kwargs["alpha"]), {k: v for k, v in kwargs.items() if k != "alpha"}
+    by = kwargs["alpha"]
+    scaled = (x * by, y) if name == "rsub" else (x, y * by)
+    return scaled, {k: v for k, v in kwargs.items() if k != "alpha"}
 
 
 @contextmanager
@@ -61,6 +66,20 @@ add add_ sub sub_ subtract subtract_ rsub mul mul_ multiply multiply_ div div_ d
 true_divide true_divide_ pow pow_ eq ne lt le gt ge less less_equal greater greater_equal not_equal
 __rsub__ __rtruediv__ __rpow__ __pow__ __ipow__ __eq__ __radd__ __rmul__ lerp lerp_
 gumbel_softmax
+""".split()
+)
+
+# public functions that are written in public calls, which are given the numbers in turn
+_OPENED = frozenset(
+    """
+normalize cosine_similarity pairwise_distance margin_ranking_loss triplet_margin_loss
+triplet_margin_with_distance_loss hinge_embedding_loss cosine_embedding_loss multi_margin_loss
+poisson_nll_loss gaussian_nll_loss
+_foreach_add _foreach_add_ _foreach_sub _foreach_sub_ _foreach_mul _foreach_mul_ _foreach_div
+_foreach_div_ _foreach_lerp _foreach_lerp_ _foreach_pow _foreach_pow_ _foreach_addcmul
+_foreach_addcmul_ _foreach_addcdiv _foreach_addcdiv_ _foreach_clamp_min _foreach_clamp_min_
+_foreach_clamp_max _foreach_clamp_max_ _foreach_maximum _foreach_maximum_ _foreach_minimum
+_foreach_minimum_
 """.split()
 )
 

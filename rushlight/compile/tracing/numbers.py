@@ -120,7 +120,9 @@ class Number:
             if self.late and [type(n) for n in digits] == [int] and digits[0] >= 0:
                 return Number(f"round({self.text}, {digits[0]})", late=self.kind)
             if not self.late and not digits:
-                return asked(f"round({self.text})")
+                return whole_by("round({})", self)
+            if not self.late and [type(n) for n in digits] == [int]:
+                return by_python(f"round({self.text}, {digits[0]})")
         return round(self.plain(), *map(plain, digits))
 
 
@@ -217,7 +219,16 @@ def as_float(x: Number) -> Any:
 
 def as_whole(x: Number) -> Any:
     """`int(x)`."""
-    return x if x.kind is int else x.__int__()  # type: ignore[attr-defined]  # see `_told`
+    if x.kind is int:
+        return x
+    return x.__int__() if x.late else whole_by("int({})", x)  # type: ignore[attr-defined]
+
+
+def whole_by(text: str, x: Number) -> Any:
+    """The whole number that Python makes of a number, which may be none or too large."""
+    if x.kind is float and not asked(_FITS.format(x.text)):
+        return eval(text.format(x.text), x.given)
+    return by_python(text.format(x.text))
 
 
 def _later(name: str, text: str, sides: Sequence[Any]) -> Number | None:
@@ -383,6 +394,8 @@ def _told(name: str, text: str) -> Callable[..., Any]:
             found = _decided("ne", (self, 0))
             if found is not None:
                 return found
+        if text in _WHOLE and not self.late and self.followed():
+            return whole_by(text, self)
         if self.late or not self.followed() or others or not text:
             return getattr(self.kind, name)(self.plain(), *map(plain, others))
         return asked(text.format(self.text))
@@ -410,6 +423,7 @@ _BY_PYTHON = frozenset(("mod", "floordiv"))  # tensors compute them otherwise
 _NEVER_RAISE = frozenset(("add", "sub", "mul", "neg", "abs"))
 _OF_POSITIVE = frozenset(("add", "mul", "truediv", "abs"))  # what is as close of these
 _COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_WHOLE = frozenset(("math.floor({})", "math.ceil({})"))
 _TOLD = {
     "bool": "bool({})", "int": "int({})", "index": "operator.index({})", "trunc": "int({})",
     "floor": "math.floor({})", "ceil": "math.ceil({})", "invert": "(~{})",

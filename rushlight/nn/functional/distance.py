@@ -126,7 +126,8 @@ def margin_ranking_loss(
             f" input1: {input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
     apart = input1 - input2  # first: what cannot be subtracted is refused as such
-    return reduced((-target * apart + float(margin)).clamp_min(0), reduction)
+    margin = margin if isinstance(margin, float) else float(margin)
+    return reduced((-target * apart + margin).clamp_min(0), reduction)
 
 
 def triplet_margin_loss(

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 import rushlight as rl
 
 from ...core.errors import fail
@@ -53,6 +55,11 @@ def get_total_norm(
     return total
 
 
+def _limit(bound: Any) -> float:
+    """A bound as a number; one that a trace follows is one already."""
+    return bound if isinstance(bound, float) and type(bound) is not np.float64 else float(bound)
+
+
 def _gradients(parameters: Any) -> list[Any]:
     return [p.grad for p in _as_list(parameters) if p.grad is not None]
 
@@ -74,7 +81,7 @@ def clip_grads_with_norm_(
     tensor([0.6000, 0.8000])
     """
     with rl.no_grad():
-        scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        scale = (_limit(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
         for grad in _gradients(parameters):
             grad.mul_(scale)
 
@@ -152,7 +159,7 @@ def clip_grad_value_(
     >>> weight.grad
     tensor([ 1., -1.])
     """
-    clip_value = float(clip_value)
+    clip_value = _limit(clip_value)
     gradients = _gradients(parameters)
     if not gradients:
         raise fail(
