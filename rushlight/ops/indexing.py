@@ -130,7 +130,7 @@ add_at = linear("add_at", eval=_add_at, adjoint=lambda g, x, shape, key: index(g
 
 def _put(x: np.ndarray, value: np.ndarray, key: Key, accumulate: bool) -> np.ndarray:
     y = x.copy()
-    if accumulate and value.size >= heavy.LONG and _whole_rows(y, value, key):
+    if accumulate and value.size > _FEW and _whole_rows(y, value, key):
         add_rows(y, key[0], value)
     elif accumulate:
         np.add.at(y, key, value)
