@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod, sqrt
+from operator import index as as_index
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from .core import dtypes
 from .core.dispatch import named, scalar_type_name, write_out
 from .core.gates import publish_all as _publish_all
-from .core.shapes import also_axis, dimension, dimensions
+from .core.shapes import also_axis, dimension, dimensions, is_one
 from .core.state import DEFAULTS
 from .core.tensor import Tensor, set_requires_grad, wrap
 from .functions.arguments import misfit
@@ -90,7 +91,7 @@ def _region(x: Tensor, size: Any, dims: Any) -> tuple[Tensor, tuple[int, ...], l
 
 def dimensions_of(dims: Any, ndim: int) -> tuple[int, ...]:
     """The dimensions counted from the front, each once."""
-    dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    dims = (as_index(dims),) if is_one(dims) else tuple(dims)
     if dims and not ndim:
         raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     places = tuple(dimension(dim, ndim) for dim in dims)

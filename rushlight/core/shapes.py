@@ -141,6 +141,11 @@ def checked(shape: Iterable[int], name: str = "") -> tuple[int, ...]:
     return shape
 
 
+def is_one(given: Any) -> bool:
+    """Whether an argument of one or several whole numbers is one (NumPy's, a 0-d tensor) number."""
+    return isinstance(given, int) or (hasattr(given, "__index__") and not getattr(given, "ndim", 0))
+
+
 def dimension(dim: int, ndim: int) -> int:
     """`dim` counted from the front, checked as torch does (a 0-d tensor has dims -1 and 0)."""
     if type(dim) is int and 0 <= dim < ndim:

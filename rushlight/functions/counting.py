@@ -184,6 +184,7 @@ def histc(
     x = input._array.reshape(-1)
     if input._array.dtype.kind not in "fV":
         raise not_implemented("histogram_cpu", input.dtype)
+    bins = int(bins)
     _check_bins(bins)
     low, high = _limits(x, float(min), float(max), "torch.histc", 1.0)
     wide = x.astype(np.float64)
@@ -284,6 +285,8 @@ def searchsorted(
     kind = np.int32 if out_int32 else np.int64
     if steps.ndim == 1:
         found = np.searchsorted(steps, values, which)
+    elif not (steps.size and values.size):
+        found = np.zeros(values.shape, kind)
     else:
         rows, each = steps.reshape(-1, steps.shape[-1]), values.reshape(-1, values.shape[-1])
         found = np.stack([np.searchsorted(a, b, which) for a, b in zip(rows, each)])

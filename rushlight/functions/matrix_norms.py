@@ -10,7 +10,7 @@ from ..core import dtypes
 from ..core.dispatch import named, refuse, scalar_type_name
 from ..core.dispatch import whole as one_node
 from ..core.errors import DTypeError, ShapeError, fail, warn_once
-from ..core.shapes import broadcast, dimension, dimensions
+from ..core.shapes import broadcast, dimension, dimensions, is_one
 from ..core.tensor import Tensor, wrap
 from ..ops import distance as d
 from ..ops import elementwise as e
@@ -44,12 +44,13 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
         )
     if dtype is not None:
         x = s.cast(x, dtype)
-    dims = None if dim is None or dim == () else dimensions(dim, x._array.ndim)
+    every = dim is None or (type(dim) is tuple and not dim)
+    dims = None if every else dimensions(dim, x._array.ndim)
     if not x._array.ndim:  # torch lets dim be 0 or -1 for a single number
         dims = None
     order = float(ord)
     if (order < 0 or order == INF) and not x._array.size:
-        refuse_nothing(x, order, () if dims is None else (dim,) if isinstance(dim, int) else dim)
+        refuse_nothing(x, order, () if dims is None else (dim,) if is_one(dim) else dim)
     return put(d.vector_norm(x, order, dims, bool(keepdim)), out)
 
 
@@ -157,7 +158,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
     dim, keepdim = pick(dim, axis, keepdim, keepdims)
     ndim = A._array.ndim
     if dim is not None:
-        pair = not isinstance(dim, int) and len(dim) == 2
+        pair = not is_one(dim) and len(dim) == 2
     elif ord is not None and ndim not in (1, 2):
         raise RuntimeError(
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got"

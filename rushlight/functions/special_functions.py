@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.dispatch import refuse
 from ..core.errors import fail
 from ..core.operands import refuse_numbers
+from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
 from ..ops import special as k
 from ..ops import structure as s
@@ -35,7 +36,7 @@ __all__ = [
 
 
 def _floating(input: Tensor) -> Tensor:
-    return input if input.dtype.category >= dtypes.FLOAT else s.cast(input, dtypes.float32)
+    return input if input.dtype.category >= dtypes.FLOAT else s.cast(input, DEFAULTS.dtype)
 
 
 def angle(input: Tensor, *, out: Any = None) -> Tensor:
@@ -66,8 +67,9 @@ def polygamma(n: int, input: Tensor, *, out: Any = None) -> Tensor:
     >>> torch.polygamma(1, torch.tensor([1.0]))
     tensor([1.6449])
     """
-    if isinstance(n, Tensor):
+    if isinstance(n, Tensor) and (n._array.ndim or n.dtype.category != dtypes.INTEGER):
         raise TypeError("polygamma(): argument 'n' (position 1) must be int, not Tensor")
+    n = int(n)
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     return _out(k.polygamma(_floating(input), n), out)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from operator import index as as_index
 from typing import Any
 
 from ..core.dispatch import scalar_type_name
-from ..core.shapes import dimension
+from ..core.shapes import dimension, is_one
 from ..core.tensor import Tensor
 from ..ops import structure as s
 from .arguments import combination
@@ -27,6 +28,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
+    given = split_size_or_sections
+    if isinstance(given, Tensor) and not given._array.ndim:
+        split_size_or_sections = as_index(given)
     by_size = isinstance(split_size_or_sections, int)
     op = s.split if by_size else s.split_with_sizes
     return cut(tensor, split_size_or_sections, dim, op)
@@ -207,7 +211,7 @@ def tensor_split(
 
 
 def _split_at(name: str, input: Tensor, given: Any, dim: int, at_least: int) -> tuple[Tensor, ...]:
-    if not isinstance(given, (int, tuple, list, Tensor)):
+    if not (is_one(given) or isinstance(given, (tuple, list, Tensor))):
         raise combination(name, (input, given), {})
     ndim = input._array.ndim
     if ndim < at_least:

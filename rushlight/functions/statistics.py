@@ -13,6 +13,7 @@ from ..core.errors import fail, warn
 from ..core.meta import Meta
 from ..core.operands import refuse_numbers
 from ..core.shapes import dimension, required_dim
+from ..core.state import DEFAULTS
 from ..core.tensor import Tensor
 from ..core.values import noted, refuses
 from ..ops import compare as c
@@ -198,9 +199,8 @@ def logsumexp(
 ) -> Tensor:  # fmt: skip
     """log(sum of e^x) over dimensions, without overflow.
 
-    dim: one or several; keepdim: they stay, with size 1; axis and keepdims are NumPy's names
-    for the two. Whole numbers are taken as float32. Raises: IndexError for a dimension that is
-    not there.
+    dim: one or several; keepdim: they stay, with size 1; axis and keepdims are NumPy's names for
+    both. Whole numbers become the default type. Raises: IndexError for a dimension not there.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html
 
     >>> import rushlight as torch
@@ -210,7 +210,7 @@ def logsumexp(
     keepdim = keepdim if keepdims is None else keepdims
     dim = required_dim("logsumexp", dim, axis)
     if input.dtype.category < dtypes.FLOAT:
-        input = s.cast(input, dtypes.float32)
+        input = s.cast(input, DEFAULTS.dtype)
     return _out(m.logsumexp(input, dims_of(dim, input._array.ndim), keepdim), out)
 
 
@@ -409,7 +409,7 @@ def cov(
                            f" with {input._array.ndim} dimensions")  # fmt: skip
     if input.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
-    kind = input.dtype if input.dtype.category >= dtypes.FLOAT else dtypes.float32
+    kind = input.dtype if input.dtype.category >= dtypes.FLOAT else DEFAULTS.dtype
     columns = 1 if input._array.ndim == 0 else input._array.shape[-1]
     rows = s.reshape(input, (input._array.size // max(columns, 1) if columns else 1, columns)) if (
         input._array.ndim < 2) else input  # fmt: skip

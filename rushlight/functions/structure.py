@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from operator import index as as_index
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ..core import dtypes, shapes
 from ..core.dispatch import named, scalar_type_name
 from ..core.errors import ShapeError, fail
-from ..core.shapes import also_axis, dimension, dimensions, required_dim
+from ..core.shapes import also_axis, dimension, dimensions, is_one, required_dim
 from ..core.tape import storage_of
 from ..core.tensor import Tensor, link_view, wrap
 from ..ops import structure as s
@@ -188,7 +189,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """
     ndim = input._array.ndim
     sources, targets = (
-        tuple(dimension(one, ndim) for one in ((given,) if isinstance(given, int) else given))
+        tuple(dimension(one, ndim) for one in ((as_index(given),) if is_one(given) else given))
         for given in (source, destination)
     )
     if len(sources) != len(targets):

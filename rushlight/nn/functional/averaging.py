@@ -19,6 +19,7 @@ from .pooling import (
     out_sizes,
     sizes_of,
     sound,
+    step_of,
     usual,
 )
 
@@ -85,9 +86,7 @@ def _sum_numbers(dims: int, input: Tensor, kernel_size: Any, stride: Any, paddin
     """Kernel, stride, padding and dilation as tuples, checked as torch checks them."""
     name = f"avg_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = (
-        kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
-    )
+    step = step_of(stride, kernel, dims, name)
     pad = sizes_of(padding, dims, name, "padding")
     ones = (1,) * dims
     check_rank(input, dims, False)

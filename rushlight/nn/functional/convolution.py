@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Integral
 from typing import Any
 
 import rushlight as rl
 
+from ...core.shapes import is_one
 from ...functions import neural as n
 from ...functions.layouts import keep, lies_channels_last
 
@@ -22,7 +22,7 @@ Sizes = tuple[int, ...]
 
 def tuple_of(value: Any, dims: int, name: str) -> Sizes:
     """One number per dimension, from a number or a sequence; torch's error for other lengths."""
-    if isinstance(value, (int, Integral)):  # the second knows NumPy's too
+    if is_one(value):
         return (int(value),) * dims
     found = tuple(int(one) for one in value)
     if len(found) == 1:

@@ -7,6 +7,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ...core.shapes import is_one
 from ...functions import neural as n
 
 __all__ = [
@@ -24,11 +25,18 @@ _MAX_NODES = {
 
 def sizes_of(value: Any, dims: int, name: str, argument: str) -> Sizes:
     """One number per dimension, from a number or a sequence of 1 or `dims` numbers."""
-    found = (value,) if isinstance(value, int) else tuple(int(one) for one in value)
+    found = (int(value),) if is_one(value) else tuple(int(one) for one in value)
     if len(found) not in (1, dims):
         a = "a tuple of " + _WORDS[dims]
         raise RuntimeError(f"{name}: {argument} must either be a single int, or {a}")
     return found * dims if len(found) == 1 else found
+
+
+def step_of(stride: Any, kernel: Sizes, dims: int, name: str) -> Sizes:
+    """The stride per dimension: the window's size where none is given."""
+    if stride is None or (isinstance(stride, (tuple, list)) and not stride):
+        return kernel
+    return sizes_of(stride, dims, name, "stride")
 
 
 def pooled_size(
@@ -211,9 +219,7 @@ def _max_numbers(
     """Kernel, stride, padding and dilation as tuples, checked as torch checks them."""
     name = f"max_pool{dims}d"
     kernel = sizes_of(kernel_size, dims, name, "kernel_size")
-    step = (
-        kernel if stride is None or stride in ([], ()) else sizes_of(stride, dims, name, "stride")
-    )
+    step = step_of(stride, kernel, dims, name)
     pad = sizes_of(padding, dims, name, "padding")
     spacing = sizes_of(dilation, dims, name, "dilation")
     if line:
