@@ -1,4 +1,4 @@
-"""Resizing as two matrix products: one matrix of weights per direction.
+"""Resizing as two products: one matrix of weights per direction, of few numbers side by side.
 
 Every output pixel is a weighted mean of input pixels along its row, then along its column.
 With antialiasing the filter widens with the reduction, as in Pillow and in torch's
@@ -15,6 +15,8 @@ import math
 import numpy as np
 
 import rushlight as rl
+
+from ....functions import neural as n
 
 # Pillow keeps 8 bits for the value and 2 for over- and undershoot of a 32-bit sum
 FIXED_POINT = 1 << 22
@@ -61,13 +63,17 @@ def _antialiased(size: int, new_size: int, mode: str) -> np.ndarray:
     stretch = max(scale, 1.0)
     support = (1.0 if mode == "bilinear" else 2.0) * stretch
     center = (np.arange(new_size)[:, None] + 0.5) * scale
-    pixel = np.arange(size)[None, :]
     first = np.maximum(0, (center - support + 0.5).astype(int))
     last = np.minimum(size, (center + support + 0.5).astype(int))
+    pixel = first + np.arange((last - first).max(initial=1))
     x = (pixel - center + 0.5) * (1 / stretch)
     values = _triangle(x) if mode == "bilinear" else _cubic(x, -0.5)
-    values = np.where((pixel >= first) & (pixel < last), values, 0)
-    return values / values.sum(1, keepdims=True)
+    inside = pixel < last
+    values = np.where(inside, values, 0)
+    matrix = np.zeros((new_size, size))
+    rows = np.broadcast_to(np.arange(new_size)[:, None], inside.shape)
+    matrix[rows[inside], pixel[inside]] = (values / values.sum(1, keepdims=True))[inside]
+    return matrix
 
 
 def _pointwise(size: int, new_size: int, mode: str) -> np.ndarray:
@@ -104,9 +110,7 @@ def resample(
     if img.dtype == rl.uint8 and as_pillow:
         return rl.from_numpy(_resample_bytes(img.numpy(), down, across))
     work = img if img.is_floating_point() else img.to(rl.float32)
-    left = rl.tensor(down, dtype=work.dtype)
-    right = rl.tensor(across.T.copy(), dtype=work.dtype)
-    result = rl.matmul(left, rl.matmul(work, right))
+    result = n.map_dim(n.map_dim(work, work.ndim - 1, across), work.ndim - 2, down)
     if img.dtype == rl.uint8 and mode == "bicubic":
         result = result.clamp(0, 255)
     return result if img.is_floating_point() else rl.round(result).to(img.dtype)
