@@ -245,6 +245,12 @@ TROUBLE = (
     "t.AbsTransform().log_abs_det_jacobian(f([1.0]), f([1.0]))", "t.AbsTransform().sign",
     "t.ReshapeTransform((2,), (2,)).forward_shape((3,))", "d.biject_to.register(3, None)(4)",
     "d.kl_divergence(d.Laplace(0.0, 1.0), d.Bernoulli(0.5))",
+    "t.StackTransform([t.ExpTransform()])(k([0.0, 1.0]))",
+    "t.StackTransform([t.ExpTransform()]).inv(k([0.0, 1.0]))",
+    "t.StackTransform([t.ExpTransform()], 3)(k([0.0, 1.0]))",
+    "t.StackTransform([3])",
+    "t.CatTransform([t.ExpTransform()], lengths=[2])(k([0.0, 1.0, 2.0]))",
+    "t.CatTransform([t.ExpTransform()], lengths=[2, 3])",
 )  # fmt: skip
 
 
