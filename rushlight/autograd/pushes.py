@@ -86,6 +86,20 @@ round trunc""".split()
 PUSHES.update({name: lambda ts, y, *operands: None for name in _CONSTANT})
 
 
+def _unable(name: str) -> Push:
+    """torch's error for an op that it records but cannot differentiate."""
+
+    def push(*_: Any) -> Any:
+        raise NotImplementedError(
+            f"Trying to use forward AD with aten::{name} that does not support it."
+        )
+
+    return push
+
+
+PUSHES.update({name: _unable(name) for name in ("floor_divide", "heaviside")})
+
+
 # --- views: the tangent need not lie in memory as its value does
 
 PUSHES["view"] = PUSHES["unsafe_view"] = lambda ts, y, x, shape: reshape(ts[0], shape)

@@ -291,3 +291,16 @@ def test_step_functions_have_a_tangent_of_zeros(name, dtype):
         assert rl.equal(product.tangent, y)
         for other in (dual > 0, rl.copysign(x, dual)):
             assert fw.unpack_dual(other).tangent is None
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("floor_divide", lambda x, y: x // y), ("floor_divide", lambda x, y: x // 2.0),
+     ("heaviside", rl.heaviside)],
+)  # fmt: skip
+def test_what_cannot_be_differentiated_is_refused_in_torchs_words(name, function):
+    x, y = draw(3), draw(3, seed=1)
+    with pytest.raises(NotImplementedError, match=f"forward AD with aten::{name} that does not"):
+        rl.func.jvp(lambda x: function(x, y), (x,), (y,))
+    with pytest.raises(RuntimeError, match=f"derivative for aten::{name} is not implemented"):
+        function(x.clone().requires_grad_(), y).sum().backward()

@@ -11,6 +11,8 @@ import numpy as np
 import rushlight as rl
 
 from ...core.errors import ShapeError, fail
+from ...core.state import STATE
+from ...core.tensor import EAGER_TYPES
 from ...functions import neural as n
 
 __all__ = [
@@ -277,6 +279,9 @@ def pad_sequence(
         )
     longest = max(sequence.shape[0] for sequence in sequences)
     _check_rest(sequences)
+    filled = _filled(sequences, longest, batch_first, padding_value, padding_side == "right")
+    if filled is not None:
+        return filled
     padded = []
     for sequence in sequences:
         gap = longest - sequence.shape[0]
@@ -286,6 +291,34 @@ def pad_sequence(
             sequence = rl.cat(both)
         padded.append(sequence)
     return rl.stack(padded, 0 if batch_first else 1)
+
+
+_USUAL = 1e30  # what fills gaps is checked elsewhere where it is larger
+
+
+def _filled(
+    sequences: list[Any], longest: int, batch_first: bool, value: Any, first: bool
+) -> Any:  # fmt: skip
+    """The same in one array, where nothing is recorded or followed and the types are one."""
+    arrays = [sequence._array for sequence in sequences]
+    kind = arrays[0].dtype
+    plain = type(value) in (int, float) and kind.char in "fd" and not abs(value) > _USUAL
+    if (
+        not plain
+        or STATE.tracer is not None
+        or any(type(one) not in EAGER_TYPES for one in sequences)
+    ):
+        return None
+    if any(type(a) is not np.ndarray or a.dtype is not kind for a in arrays):
+        return None
+    if rl.is_grad_enabled() and any(sequence.requires_grad for sequence in sequences):
+        return None
+    shape = (len(arrays), longest) if batch_first else (longest, len(arrays))
+    y = np.full((*shape, *arrays[0].shape[1:]), value, kind)
+    for rows, a in zip(y if batch_first else y.swapaxes(0, 1), arrays):
+        start = 0 if first else longest - len(a)
+        rows[start : start + len(a)] = a
+    return rl.from_numpy(y)
 
 
 def _check_rest(sequences: list[Any]) -> None:
