@@ -71,6 +71,7 @@ SWITCH = Switch()
 MAKERS: list[Callable[..., Any]] = []  # called with (name, arguments, result, `into`, `over`)
 PIECES: list[Callable[[str], Any]] = []  # gives native functions that belong together, by name
 FORMULAS: dict[str, Callable[..., Any]] = {}  # what names that are no op's stand for
+ROUNDING: set[str] = set()  # names whose programs take bfloat16 as it is
 FORMS: dict[Any, Any] = {}  # by form: what runs it (None: NumPy)
 UNKNOWN: Any = object()  # a result that nobody has seen; or, as an answer: it is needed
 _counts: Counter[Any] = Counter()  # how many forms there are of a kind
@@ -93,7 +94,7 @@ def able() -> bool:
 def heavy(
     name: str, evaluate: Callable[..., Any], formula: Callable[..., Any] | None = None,
     into: int = 0, light: bool = False, chosen: bool = False, images: bool = False,
-    once: bool = False,
+    once: bool = False, rounds: bool = False,
 ) -> Callable[..., Any]:  # fmt: skip
     """`evaluate` with a program in its place where the arrays are large.
 
@@ -102,9 +103,12 @@ def heavy(
     over its arrays once or twice, `chosen` if the caller knows that a program pays; `images` says
     that the first argument is a batch of them (N, C, ...), whatever its number of dimensions.
     `once`: of numbers of 16 bits it is what float32 gives, the (first) result rounded once.
+    `rounds`: the formula takes bfloat16 as it is, and says how that rounds.
     """
     if formula is not None:
         FORMULAS[name] = formula
+    if rounds:
+        ROUNDING.add(name)
 
     def run(*args: Any) -> Any:
         small = not chosen and args[0].size < (SWITCH.light if light else SWITCH.least)

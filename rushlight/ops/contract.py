@@ -11,6 +11,7 @@ from ..core import dtypes
 from ..core.dispatch import scalar_type_name
 from ..core.errors import DTypeError, ShapeError, fail
 from ..core.families import multilinear
+from ..core.heavy import FORMULAS
 from ..core.primitive import AFFINE, CROSSED, bake_multilinear
 from ..core.tape import INPUTS, PARENTS, SHAPE
 from .gemm import FEW, affine, native_affine, product
@@ -294,3 +295,17 @@ linear_bias = multilinear(
     adjoints=_LINEAR_BIAS, pull=_pull_linear, lower=("contraction", "...k,jk,j->...j"),
     doc="x w^T + b in one op.",
 )  # fmt: skip
+
+
+def _rounded_once(op: Any) -> Any:
+    """An op of bfloat16 as a formula: what float32 gives, rounded once."""
+
+    def formula(*xs: Any) -> Any:
+        single, short = dtypes.float32.numpy, xs[0].dtype
+        return xs[0].s.cast(op(*[x.s.cast(x, single) for x in xs]), short)
+
+    return formula
+
+
+FORMULAS["short_linear"] = _rounded_once(linear)
+FORMULAS["short_linear_bias"] = _rounded_once(linear_bias)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.dispatch import not_implemented
 from ..core.dtypes import bool_
-from ..core.heavy import SWITCH, fitted, heavy
+from ..core.heavy import LONG, SWITCH, fitted, heavy
 
 SMALL = 1_000_000
 THIN = 16
@@ -27,6 +27,7 @@ FEW = 4096  # numbers of an operand up to which BLAS is called without more ado
 VECTORS = 3  # rows so few that each is sooner multiplied alone, where columns lie in one piece
 WORTH = 1 << 18  # multiplications from which a program pays, where BLAS takes twice its time
 FEW_ROWS = 1 << 19  # the same where only rows of a transposed operand are few
+MANY_ROWS = 64  # from which a weight in bfloat16 had better become float32 first
 NARROW = 8  # columns up to which BLAS is good enough at operands that lie as they are
 multiply = np.matmul
 _SINGLE = np.dtype(np.float32)
@@ -75,7 +76,7 @@ def product(a: np.ndarray, b: np.ndarray) -> Any:
     if a.dtype.itemsize <= 2 and a.dtype.kind in "fVb":
         if a.dtype.kind == "b":
             return _of_bools(a, b)
-        return fitted(product(fitted(a, _SINGLE), fitted(b, _SINGLE)), a.dtype)
+        return _short(a, b.T) if _reads_short(a, b) else _product_of_shorts(a, b)
     if (a.size > FEW or b.size > FEW) and a.dtype.char in "fd" and a.ndim > 1 < b.ndim:
         return _large(a, b)
     if a.ndim > 2 or b.ndim > 2:
@@ -97,10 +98,35 @@ def _of_bools(a: np.ndarray, b: np.ndarray) -> Any:
 def affine(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
     """x w^T + bias; the sum of half precision, too, is rounded once."""
     if x.dtype.itemsize <= 2 and x.dtype.kind in "fV":
-        wide = affine(*(fitted(one, _SINGLE) for one in (x, w, bias)))
-        return fitted(wide, x.dtype)
+        return (_short_affine if _reads_short(x, w.T) else _affine_of_shorts)(x, w, bias)
     y = product(x, w.T)
     return np.add(y, bias, y)
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    """Numbers of 16 bits as float32, in the order of memory that they have."""
+    turned = x.ndim == 2 and not x.flags.c_contiguous
+    return fitted(x.T, _SINGLE).T if turned else fitted(x, _SINGLE)
+
+
+def _product_of_shorts(a: np.ndarray, b: np.ndarray) -> Any:
+    return fitted(product(_wide(a), _wide(b)), a.dtype)
+
+
+def _affine_of_shorts(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> Any:
+    return fitted(affine(*map(_wide, (x, w, bias))), x.dtype)
+
+
+def _reads_short(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether a large weight in bfloat16 meets so few rows that float32 is not worth making."""
+    return (
+        b.ndim == 2 and b.size >= LONG and a.ndim > 1 and a.size <= MANY_ROWS * len(b)
+        and a.dtype.char == "E" and b.strides[0] == b.itemsize and SWITCH.on
+    )  # fmt: skip
+
+
+_short = heavy("short_linear", lambda x, w: _product_of_shorts(x, w.T), chosen=True, rounds=True)
+_short_affine = heavy("short_linear_bias", _affine_of_shorts, chosen=True, rounds=True)
 
 
 _native, native_affine = (

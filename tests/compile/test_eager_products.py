@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rushlight as rl
 from rushlight.core import heavy
 from rushlight.ops import gemm
 
@@ -78,6 +79,32 @@ def test_batches_are_counted_whole(blas: bool) -> None:
     a, b = (draw.standard_normal((64, 32, 32)).astype("f") for _ in range(2))
     assert native(a, b) == blas
     np.testing.assert_allclose(gemm.product(a, b), np.matmul(a, b), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("rows", [1, 3, 64, 65])
+def test_large_weights_of_bfloat16(rows: int, biased: bool) -> None:
+    """Read as they are where rows are few: what float32 gives, rounded once."""
+    draw = rl.Generator().manual_seed(rows)
+    x, w, b = (
+        rl.randn(*size, generator=draw).bfloat16() for size in ((rows, 300), (200, 300), (200,))
+    )
+    given = (x, w, b) if biased else (x, w)
+    found = rl.nn.functional.linear(*given)
+    wide = [one.double().numpy() for one in given]
+    exact = wide[0] @ wide[1].T + (wide[2] if biased else 0)
+    assert found.dtype is rl.bfloat16
+    error = np.abs(found.double().numpy() - exact)
+    assert np.all(error <= 2.0**-8 * np.abs(exact) * 1.01 + 1e-4)
+    few = any(key[0].startswith("short") and callable(run) for key, run in heavy.FORMS.items())
+    assert few == (rows <= gemm.MANY_ROWS)
+
+
+def test_weights_of_float16_keep_their_order_on_the_way_to_float32() -> None:
+    weight = np.random.default_rng(0).standard_normal((300, 200)).astype("e")
+    wide = gemm._wide(weight.T)
+    assert wide.dtype == np.float32 and wide.T.flags.c_contiguous
+    np.testing.assert_array_equal(wide, weight.T.astype("f"))
 
 
 def test_the_kernels_of_blas_have_a_name() -> None:

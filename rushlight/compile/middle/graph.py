@@ -44,12 +44,12 @@ def native(dtype: Any) -> bool:
     return dtype in NATIVE or (type(dtype) is not tuple and dtype.char == BFLOAT16)
 
 
-def takes(kind: Any, over: int) -> bool:
-    """Whether an eager operation's program has arrays of a type, which it may write over.
+def takes(kind: Any, rounds: bool) -> bool:
+    """Whether an eager operation's program has arrays of a type.
 
-    Of bfloat16 only those that do so: their formulas say how it rounds.
+    Of bfloat16 only if its formula says how that rounds.
     """
-    return native(kind) if over else kind in NATIVE
+    return native(kind) if rounds else kind in NATIVE
 
 
 def lettered(kind: str) -> np.dtype:

@@ -63,8 +63,9 @@ def _made(
     args = tuple(map(_form, args))
     places = [place for place, x in enumerate(args) if type(x) is np.ndarray and place >= into]
     arrays = [args[place] for place in places]
+    rounds = over > 0 or name in heavy.ROUNDING
     for x in arrays:
-        if not takes(x.dtype, over) or any(step % x.itemsize for step in x.strides):
+        if not takes(x.dtype, rounds) or any(step % x.itemsize for step in x.strides):
             raise NotNative(f"an operand of {x.dtype}{x.strides}")
     if known is None and not all(x.flags.c_contiguous for x in arrays):
         return heavy.UNKNOWN  # in which order of memory the result lies is NumPy's to say

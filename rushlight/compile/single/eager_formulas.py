@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core.dispatch import WRAPPERS
-from ...core.heavy import FORMULAS
+from ...core.heavy import FORMULAS, ROUNDING
 from ...core.primitive import REGISTRY, Primitive
 from ..code import llvm
 from ..kernels import program
@@ -49,7 +49,7 @@ def build(
     found = _found(name, given)
     several = type(found) is tuple
     parts = found if several else (found,)
-    graph = Graph(inputs, _results(s, parts, over))
+    graph = Graph(inputs, _results(s, parts, over > 0 or name in ROUNDING))
     donate = {k: k for k in range(over)}
     built = program.single(simplify(graph)[0], target, donate, steps)
     return built, [k for k, one in enumerate(parts) if one is None] if several else None
@@ -67,8 +67,8 @@ def _found(name: str, given: list[Any]) -> Any:
     return _on_values(prim, tuple(given[:arity]), tuple(given[arity:]))
 
 
-def _results(s: Builder, found: tuple[Any, ...], over: int) -> list[Node]:
+def _results(s: Builder, found: tuple[Any, ...], rounds: bool) -> list[Node]:
     nodes = [s.wrap(one).node for one in found if one is not None]
-    if not all(takes(node.dtype, over) for node in nodes):
+    if not all(takes(node.dtype, rounds) for node in nodes):
         raise NotNative("a result of another type")
     return nodes
