@@ -16,6 +16,8 @@ layout = rl.layout
 memory_format = rl.memory_format
 TensorBase = rl.Tensor
 _TensorMeta = type(rl.Tensor)
+_has_cuda = _has_cudnn = _has_mps = _has_xpu = False
+has_lapack = has_spectral = True
 _disabled_torch_function_impl = plain_results
 DisableTorchFunctionSubclass = disabled
 DisableTorchFunction = all_disabled

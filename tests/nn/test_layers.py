@@ -161,6 +161,24 @@ def test_functional_call_uses_the_given_tensors_and_puts_the_own_back():
     assert out.tolist() == [3, 3] and net[0].weight is own
 
 
+def test_a_module_has_other_tensors_for_a_block():
+    exchanged = nn.utils.stateless._reparametrize_module
+    net = nn.Linear(1, 1, bias=False)
+    own, given = net.weight, {"weight": torch.full((1, 1), 3.0)}
+    with exchanged(net, given):
+        assert net(torch.ones(1)).item() == 3 and net.weight is given["weight"]
+    assert net.weight is own and list(given) == ["weight"]
+    with pytest.raises(KeyError), exchanged(net, given):
+        net._parameters["weight"] = torch.ones(1, 1)
+        raise KeyError
+    assert net.weight is own and given["weight"].item() == 1  # what it left there, as in torch
+    with (
+        pytest.raises(RuntimeError, match=r"Unexpected key\(s\): 'x'"),
+        exchanged(net, {**given, "x": own}, strict=True),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     "layer, given, kind, text",
     [

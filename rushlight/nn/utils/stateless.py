@@ -60,6 +60,19 @@ def _with_ties(module: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     return full
 
 
+def _checked(module: Any, given: dict[str, Any], tie_weights: bool, strict: bool) -> dict[str, Any]:
+    """`given`, with every name of a shared tensor if weights are tied; all names, if `strict`."""
+    given = _with_ties(module, given) if tie_weights else given
+    known = {name for name, _ in _everything(module)} if strict else given.keys()
+    if known != given.keys():
+        wrong = (("Unexpected", given.keys() - known), ("Missing", known - given.keys()))
+        lines = (f"\n\t{word} key(s): {str(sorted(names))[1:-1]}." for word, names in wrong
+                 if names)  # fmt: skip
+        kind = type(module).__name__
+        raise RuntimeError(f"Error(s) in reparametrizing for {kind}:{''.join(lines)}")
+    return given
+
+
 @contextlib.contextmanager
 def _replaced(
     module: Any, given: Mapping[str, Any], named: MutableMapping[str, Any]
@@ -74,14 +87,25 @@ def _replaced(
             kept.append((table, key, table.get(key, _NOTHING)))
             table[key] = value
         yield
+    finally:
         for (name, value), (table, key, _) in zip(given.items(), kept):
             if name in named and table.get(key, value) is not value:
                 named[name] = table[key]
-    finally:
         for table, key, value in reversed(kept):
             table[key] = value
             if value is _NOTHING:
                 del table[key]
+
+
+@contextlib.contextmanager
+def _reparametrize_module(
+    module: Any, parameters_and_buffers: MutableMapping[str, Any], tie_weights: bool = False,
+    strict: bool = False, stack_weights: bool = False,
+) -> Iterator[None]:  # fmt: skip
+    """The module with the given tensors in place of its own, for a `with` block (zuko's)."""
+    given = _checked(module, dict(parameters_and_buffers), tie_weights, strict)
+    with _replaced(module, given, parameters_and_buffers):
+        yield
 
 
 def functional_call(
@@ -114,16 +138,7 @@ def functional_call(
         )
     for part in parts:
         given.update(part)
-    if tie_weights:
-        given = _with_ties(module, given)
-    if strict:
-        known = {name for name, _ in _everything(module)}
-        if known != given.keys():
-            wrong = (("Unexpected", given.keys() - known), ("Missing", known - given.keys()))
-            lines = (f"\n\t{word} key(s): {str(sorted(names))[1:-1]}." for word, names in wrong
-                     if names)  # fmt: skip
-            kind = type(module).__name__
-            raise RuntimeError(f"Error(s) in reparametrizing for {kind}:{''.join(lines)}")
+    given = _checked(module, given, tie_weights, strict)
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     with _replaced(module, given, {} if many else parameters_and_buffers):
         return module(*args, **(kwargs or {}))
