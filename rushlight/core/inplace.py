@@ -46,6 +46,7 @@ from .tensor import EAGER_TYPES, Tensor, wrap
 from .values import Value, put
 
 ndarray = np.ndarray
+_BLANK = "?bBhHiIlLqQefdgE"  # letters of types whose zeros are bytes of zeros
 DOCUMENTED = """In-place version of `{name}`: the tensor takes the result's values, and is returned.
 
     Its history becomes the result's. Raises: RuntimeError for a leaf that requires grad while
@@ -343,7 +344,7 @@ def write(target: Tensor, value: Any) -> Tensor:
     kind, plain = type(value), type(a) is ndarray
     if plain and kind is ndarray and value.dtype is a.dtype and value.shape == a.shape:
         a[...] = value  # which NumPy does sooner than what follows
-    elif plain and kind is int and not value and a.dtype.kind in "fiub":
+    elif plain and kind is int and not value and a.dtype.char in _BLANK:
         blank(a)
     elif plain and (kind is int or kind is float) and a.dtype.char in "fd":
         a.fill(value)

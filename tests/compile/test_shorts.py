@@ -17,8 +17,14 @@ if not heavy.able():
 SHORT = bfloat16.numpy
 TWO = [np.add, np.subtract, np.multiply, np.true_divide, np.maximum, np.minimum]
 COMPARED = [np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal]
-EXACT = [np.negative, np.absolute, np.sqrt, np.square]
-NEAR = [np.exp, np.log, np.tanh]
+EXACT = [
+    np.negative, np.absolute, np.sqrt, np.square, np.reciprocal, np.floor, np.ceil, np.trunc,
+    np.rint,
+]  # fmt: skip
+NEAR = [
+    np.exp, np.log, np.tanh, np.sin, np.cos, np.tan, np.exp2, np.expm1, np.log1p, np.log2, np.log10,
+    np.arcsin, np.arccos, np.arctan, np.sinh, np.cosh,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,16 @@ _COMPARED = {
 }  # fmt: skip
 _UNARY = {
     np.negative: "neg", np.absolute: "abs", np.sqrt: "sqrt", np.exp: "exp", np.log: "log",
-    np.tanh: "tanh",
+    np.tanh: "tanh", np.sin: "sin", np.cos: "cos", np.exp2: "exp2", np.expm1: "expm1",
+    np.log1p: "log1p", np.log2: "log2", np.arctan: "atan", np.floor: "floor", np.ceil: "ceil",
+    np.trunc: "trunc", np.rint: "round", np.log10: "log10", np.arcsin: "asin", np.arccos: "acos",
+    np.sinh: "sinh", np.cosh: "cosh", np.tan: "tan",
 }  # fmt: skip
+
+_OTHERS: dict[Any, Any] = {
+    np.square: lambda s, x: s.mul(x, x),
+    np.reciprocal: lambda s, x: s.div(1.0, x),
+}
 
 
 class _Loop:
@@ -138,16 +147,17 @@ class Shorts:
         kind = bfloat16.numpy
         module = Module(llvm.target())
         tables = [(_BINARY, 2, kind.num), (_COMPARED, 2, np.dtype(bool).num),
-                  (_UNARY, 1, kind.num), ({np.square: ""}, 1, kind.num)]  # fmt: skip
+                  (_UNARY, 1, kind.num), (_OTHERS, 1, kind.num)]  # fmt: skip
         made: dict[Any, list[int]] = {}
         for table, arity, result in tables:
             for ufunc, name in table.items():
                 words = ("places", PTR), ("counts", PTR), ("steps", PTR), ("data", PTR)
                 f = module.function(f"short_{ufunc.__name__}", words)
                 s = Emitter(f)
-                compute = getattr(s, name) if name else lambda x, s=s: s.mul(x, x)
+                compute = getattr(s, name) if isinstance(name, str) else partial(name, s)
                 of = vector("bfloat16") if result == kind.num else BOOL
-                _Loop(f, arity, of, compute, name if name in ("max", "min") else "").write()
+                reduces = name if name in ("max", "min") else ""
+                _Loop(f, arity, of, compute, str(reduces)).write()
                 made[ufunc] = [kind.num] * arity + [result]
         self.code = llvm.compile(module.text())
         for ufunc, types in made.items():
