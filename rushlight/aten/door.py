@@ -77,12 +77,18 @@ def entered(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if isinstance(owner, property):
         name = {"T": "numpy_T", "data": "detach"}.get(handlers.property_name(owner), "")
         name = name or handlers.property_name(owner)
-        return call(name, *args) if name in ("numpy_T", "mT", "detach") else func(*args)
+        return (
+            call(name, *args)
+            if name in ("numpy_T", "mT", "detach") and len(args) == 1
+            else func(*args)
+        )
     if func.__name__ == "__setitem__" and isinstance(args[2], (int, float, bool)):
         return _filled(*args)
     name = getattr(func, "__name__", "")
     if name in _NUMBERS:
         return _number(func, args)
+    if name in ("allclose", "equal"):
+        return emit(aten.packet(name).default, args, kwargs)
     if name in ("tensor", "asarray"):
         return _fresh(func, args, kwargs)
     try:

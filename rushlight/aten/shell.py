@@ -7,11 +7,12 @@ kept shell has the attributes of the one that it was kept from.
 
 from __future__ import annotations
 
+from types import MemberDescriptorType
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import gates, overrides
+from ..core import dtypes, gates, overrides
 from ..core.dispatch import ARRAYS, WRAPPERS
 from ..core.meta import laid_out
 from ..core.primitive import Primitive
@@ -55,6 +56,13 @@ class Shell(Value):
         result.__dict__.update((k, v) for k, v in self.fields.items() if k not in _PRIVATE)
         result._array, result._entry = self, entry
         return result
+
+    def pickled(self, requires_grad: bool) -> Any:
+        """How a tensor over this is made again: by its class, form and attributes."""
+        form = self.form
+        steps = tuple(step // form.itemsize for step in form.strides)
+        fields = {k: v for k, v in self.fields.items() if k not in _PRIVATE}
+        return _again, (self.kind, form.shape, steps, dtypes.of(form), requires_grad, fields)
 
     def detached(self) -> Any:
         """What the class gives for it, with attributes of its own."""
@@ -105,6 +113,15 @@ def made(
     return result
 
 
+def _again(
+    cls: type, size: Any, strides: Any, dtype: Any, requires_grad: bool, fields: dict[str, Any]
+) -> Tensor:
+    """A tensor of a class with a `__torch_dispatch__` from its pickle."""
+    result = made(cls, size, strides, dtype=dtype, requires_grad=requires_grad)
+    result.__dict__.update(fields)
+    return result
+
+
 _prepared: set[type] = set()
 
 
@@ -113,15 +130,29 @@ def _prepare(cls: type) -> None:
     if cls in _prepared:
         return
     _prepared.add(cls)
+    _hang_slots_on(cls)
     own = cls.__torch_function__
     if own is overrides.plain_results or getattr(own, "__func__", None) is gates.default_handler():
         cls.__torch_function__ = classmethod(_asked)
     gates.subclass_made(cls)
 
 
+def _hang_slots_on(cls: type) -> None:
+    """Attributes that a class has slots for go where a shell keeps attributes."""
+    for owner in cls.__mro__[: cls.__mro__.index(Tensor)]:
+        for name, slot in list(vars(owner).items()):
+            if isinstance(slot, MemberDescriptorType):
+                delattr(owner, name)
+        if vars(owner).get("__slots__"):
+            owner.__slots__ = ()
+
+
 def _asked(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     with overrides.disabled():
         return door.entered(func, tuple(map(present, args)), kwargs or {})
+
+
+_asked.by_operators = True  # type: ignore[attr-defined]  # for ops that no public function called
 
 
 def _below(prim: Primitive, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:

@@ -408,20 +408,21 @@ def sweep(
 ) -> Sweep:
     """Run one backward pass from (tensor, gradient) pairs; grad mode follows `create`."""
     needed, capture = None, set()
+    values = values_of(roots)
+    shells = any(getattr(type(one), "shell", False) for one in values)
     if inputs is not None:
         capture = {x._entry[ORDER] if type(x._entry) is list else id(x) for x in inputs}
         entries = [tensor._entry for tensor, _ in roots]
-        if create or WATCHED or listening() or not all_lead_to(entries, capture):
+        if create or WATCHED or listening() or shells or not all_lead_to(entries, capture):
             needed = needed_for(entries, capture)
         else:
             capture = set()
     if STATE.tracer is not None:
         STATE.tracer.sweeps(keep, [tensor._entry for tensor, _ in roots], needed, capture)
-    values = values_of(roots)
     seen = listening()  # by a mode, which rules show their ops if they run on Tensors
     pass_ = Sweep(keep, create, needed, bool(values) or seen)
     pass_.capture, pass_.limited = capture, inputs is not None
-    pass_.seen = seen or any(getattr(type(one), "shell", False) for one in values)
+    pass_.seen = seen or shells
     pass_.roots = [tensor if tensor._entry is LEAF else tensor._entry for tensor, _ in roots]
     outer, RUNNING.pass_ = RUNNING.pass_, weakref.ref(pass_)
     RUNNING.depth += 1

@@ -54,7 +54,7 @@ def _prepare(inputs: Any, name: str, create: bool) -> tuple[tuple[Tensor, ...], 
 def _recording(x: Tensor, create: bool) -> Tensor:
     if create and x._entry is not None:
         return as_shape(x, x._array.shape)
-    fresh = clone(x) if create else wrap(x._array)
+    fresh = clone(x) if create else _bare(x)
     fresh.requires_grad = True
     return fresh
 
@@ -69,7 +69,7 @@ def _settle(values: Any, create: bool) -> Any:
     """Without `create` the results carry no history."""
     if isinstance(values, tuple):
         return tuple(_settle(one, create) for one in values)
-    return values if create else wrap(values._array)
+    return values if create else _bare(values)
 
 
 def _pack(values: tuple[Any, ...], several: bool) -> Any:
@@ -140,7 +140,21 @@ def _gradients(
                 raise RuntimeError(missing.format(place))
             if create and fixed and g._entry is None:
                 raise RuntimeError(fixed.format(place))
-    return tuple(wrap(np.zeros_like(x._array)) if g is None else g for g, x in zip(found, xs))
+    return tuple(_filled(x, 0) if g is None else g for g, x in zip(found, xs))
+
+
+def _bare(x: Any) -> Tensor:
+    """The values without a history; of a class that keeps its own they stay that class's."""
+    array = x._array
+    return array.met() if getattr(array, "shell", False) else wrap(array)
+
+
+def _filled(x: Any, number: int) -> Tensor:
+    """One number in a tensor's form, which a class with values of its own makes itself."""
+    array = x._array
+    if getattr(array, "shell", False):
+        return x.detach().clone().fill_(number)
+    return wrap(np.full_like(array, number))
 
 
 def _must_depend(ys: tuple[Tensor, ...]) -> None:
@@ -211,7 +225,7 @@ def _vectorized(func: Callable[..., Any], inputs: Any, create: bool, strategy: s
     """The Jacobian by one batched pass: over the outputs, or forward over the inputs."""
     given, several = _tuple(inputs, "inputs", "jacobian")
     places = tuple(range(len(given)))
-    xs = given if create else tuple(wrap(x._array) for x in given)
+    xs = given if create else tuple(map(_bare, given))
 
     def checked(*values: Tensor) -> Any:
         y = func(*values)
@@ -317,7 +331,7 @@ def _vector(
             raise RuntimeError(
                 f"The vector v can only be None if {whose} a single Tensor with a single element."
             )
-        return (wrap(np.ones_like(likes[0]._array)),)
+        return (_filled(likes[0], 1),)
     vs, _ = _tuple(v, "v", name)
     if len(vs) != len(likes):
         raise RuntimeError(
@@ -383,7 +397,7 @@ def jvp(
         ys, several_out = _call(func, xs, "jvp")
         if strict:
             _must_depend(ys)
-        probes = tuple(_recording(wrap(np.zeros_like(y._array)), False) for y in ys)
+        probes = tuple(_recording(_filled(y, 0), False) for y in ys)
         rows = _gradients(ys, xs, probes, True, _STAGES["slopes"] if strict else None)
         found = _gradients(rows, probes, vs, create_graph, _STAGES["forward"] if strict else None)
     return (

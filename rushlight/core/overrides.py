@@ -12,9 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from .errors import is_ours
 from .primitive import Declared
-from .tensor import Tensor
+from .tensor import Tensor, wrap
 
 OPS: Declared[Callable[..., Any]] = Declared()  # the callable of each primitive
 CODES: dict[int, Callable[..., Any]] = {}  # public functions, by the id of their code
@@ -171,12 +173,22 @@ def handled(name: str, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         for told in ON_CONTACT:
             told()
     args = (inputs, *params) if OPS[name].primitive.arity is None else (*inputs, *params)
+    if all(_asked_below(one) for one in found) and not MODES.active:
+        return NOT_HANDLED  # an op, whose arguments need not be those of a public function
     kind = _inheriting(found)
     if kind is not None:  # the op itself, whose arguments need not be those of a public function
         with disabled():
             return convert(OPS[name](*args), kind, inputs)
     func, args = _as_called(name, args)
+    args = tuple(
+        wrap(one) if type(one) is np.ndarray else one for one in args
+    )  # a rule's constants
     return dispatch(func, found, args, {})
+
+
+def _asked_below(one: Any) -> bool:
+    """Whether its class is asked for operators, below autograd, and not for functions."""
+    return getattr(one.__torch_function__, "by_operators", False)
 
 
 def _inheriting(found: list[Any]) -> type | None:

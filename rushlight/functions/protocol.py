@@ -148,6 +148,10 @@ def contains(self: Tensor, value: Any) -> bool:
 def tolist(self: Tensor) -> Any:
     """The values as nested lists of Python numbers."""
     array = self._array
+    if getattr(array, "shell", False):
+        raise RuntimeError(
+            f".tolist() is not supported for tensor subclasses, got {type(self).__name__}"
+        )
     return array.astype(np.float64).tolist() if array.dtype.kind == "V" else array.tolist()
 
 
@@ -156,7 +160,7 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     meta = "meta" if self.device.type == "meta" else None
     array = self._array
     if isinstance(array, Value):
-        if meta is None:
+        if meta is None and tensor_contents is None:
             return array.describe()
         array = array.core()._array
     entry = self._entry
@@ -184,7 +188,8 @@ def formatted(self: Tensor, spec: str) -> str:
 def _address(self: Tensor) -> int:
     if STATE.tracer is not None:
         STATE.tracer.escape(".data_ptr()")
-    blank = self.device.type == "meta" or not self._array.size
+    nothing = self.device.type == "meta" or getattr(self._array, "shell", False)
+    blank = nothing or not self._array.size
     return 0 if blank else hand_out(self._array).ctypes.data
 
 
@@ -216,6 +221,8 @@ def _values(self: Tensor, force: bool = False) -> np.ndarray:
     if STATE.tracer is not None:
         STATE.tracer.escape(".numpy()")
     if isinstance(self._array, Value):
+        if getattr(self._array, "shell", False):
+            raise RuntimeError(".numpy() is not supported for tensor subclasses.")
         if STATE.transforms:
             raise fail(
                 RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage",

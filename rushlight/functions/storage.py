@@ -447,6 +447,10 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
     """
     if self.device.type == "meta":
         return _blank_of(self._array)
+    if getattr(self._array, "shell", False):  # of a class that keeps its values elsewhere
+        raise RuntimeError(
+            "The tensor has a non-zero number of elements, but its data is not allocated yet."
+        )
     array = hand_out(self._array)
     found = memory_of(array)
     if found is not None:
