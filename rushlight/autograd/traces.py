@@ -288,7 +288,7 @@ def _adjoints(tape: Tape, result: Tensor, steps: list[Step], names: dict[int, st
                 continue
             shape = parent[SHAPE] if type(parent) is list else parent._array.shape
             value = Late.sum_to(np.asarray(found), shape)
-            words = local_words(step.op, place, step.operands, step.name, entry[PARAMS])
+            words = local_words(step.op, place, step.operands, step.name)
             terms.append(Term(step.name, to, words, locals_[place], value))
             adjoints[to] = adjoints[to] + value if to in adjoints else value
     return adjoints, terms

@@ -67,10 +67,10 @@ def computed_as(op: str, names: Sequence[str], params: Any) -> str:
     return f"{op}({', '.join([*names, *more])})"
 
 
-def local_words(op: str, place: int, names: Sequence[str], value: str, params: Any) -> str:
+def local_words(op: str, place: int, names: Sequence[str], value: str) -> str:
     """The local derivative of `value = op(*names)` by operand `place`, if it is an easy formula.
 
-    >>> local_words("exp", 0, ["v3"], "v4", ())
+    >>> local_words("exp", 0, ["v3"], "v4")
     'v4'
     """
     known = LOCAL.get(op, ())

@@ -90,7 +90,7 @@ def plan(expression: Expression, nest: Nest, bits: int) -> Nest:
     """Choose the vector loop and mark every term with its depth and kind."""
     _choose_vector(expression, nest, bits)
     _split(expression, nest, 512 // bits)
-    _arrange(expression, nest)
+    _arrange(nest)
     mark(expression, nest)
     return nest
 
@@ -238,7 +238,7 @@ def _split(expression: Expression, nest: Nest, line: int) -> None:
             x.index = x.index[0], tuple(sorted([*x.index[1], (outer, by[v] * step)]))
 
 
-def _arrange(expression: Expression, nest: Nest) -> None:
+def _arrange(nest: Nest) -> None:
     v = nest.vector
     for loops in (nest.kept, nest.reduced):
         if v in loops:

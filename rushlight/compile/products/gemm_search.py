@@ -201,7 +201,7 @@ def _tile_cycles(plan: Plan, rows: int, vectors: int, target: Any) -> float:
         end = -(-sums // w) * 4 * w + rows * -(-vectors // w) * 8
         return -(-terms // w) * step + end + 30
     step = _with_waits(plan, step, vectors, rounds, fed(target))
-    return terms * step + _end_cycles(plan, rows, vectors, rounds) + 30
+    return terms * step + _end_cycles(plan, rows, vectors) + 30
 
 
 def _with_waits(plan: Plan, step: float, vectors: int, rounds: bool, fed: bool) -> float:
@@ -229,7 +229,7 @@ def _with_waits(plan: Plan, step: float, vectors: int, rounds: bool, fed: bool) 
     return step
 
 
-def _end_cycles(plan: Plan, rows: int, vectors: int, rounds: bool) -> float:
+def _end_cycles(plan: Plan, rows: int, vectors: int) -> float:
     """What follows the steps of an outer tile."""
     w, sums, terms = plan.type.lanes, rows * vectors, plan.gemm.terms
     if plan.turned:

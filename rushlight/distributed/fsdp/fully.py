@@ -281,7 +281,7 @@ def _held(places: Any, parameter: Any, mesh: Any, chosen: Any) -> Held:
             f"FSDP does not support uneven sharding on dim {dim}: {parameter.shape} (world size:"
             f" {mesh.size(mesh.ndim - 1)})"
         )
-    held = Held(places, parameter, mesh, dim, first_values(parameter, mesh))
+    held = Held(places, parameter, mesh, dim, first_values(parameter))
     held.part._fully_sharded = True
     return held
 

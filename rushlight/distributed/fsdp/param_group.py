@@ -194,6 +194,6 @@ def collect(modules: list[Any], ignored: set[Any], mesh: Any) -> list[Any]:
     return list(found.values())
 
 
-def first_values(parameter: Any, mesh: Any) -> Any:
+def first_values(parameter: Any) -> Any:
     """A parameter's own values: as in torch, each process keeps its part of its own."""
     return parameter.detach()._array
