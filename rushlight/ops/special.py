@@ -46,10 +46,10 @@ def _special(name: str, eval: Any, partial: Any, reads: str, doc: str, part: str
 
 _GAUSS = 2 / sqrt(pi)
 
-erf = _smooth("erf", heavy("erf", kernels.erf), lambda y, x: _GAUSS * exp(-(x * x)),
+erf = _smooth("erf", heavy("erf", kernels.erf, once=True), lambda y, x: _GAUSS * exp(-(x * x)),
               "x", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.",
               steps=_bell(_GAUSS, -1))  # fmt: skip
-erfc = _smooth("erfc", heavy("erfc", kernels.erfc),
+erfc = _smooth("erfc", heavy("erfc", kernels.erfc, once=True),
                lambda y, x: -_GAUSS * exp(-(x * x)), "x", "1 - erf(x).",
                steps=_bell(-_GAUSS, -1))  # fmt: skip
 
