@@ -153,6 +153,9 @@ def nested_compile_region(fn: Any = None, **_: Any) -> Any:
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
     """Keep a function out of compiled programs: a call that reaches it goes on eagerly from there.
 
+    Arguments: `recursive` is accepted; `reason` is told where the call is said to stay eager.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.compiler.disable.html
+
     >>> import rushlight as torch
     >>> @torch.compiler.disable
     ... def twice(x): return 2 * x

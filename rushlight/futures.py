@@ -99,6 +99,8 @@ class Future(Generic[T]):
 def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
     """A future of the list of all these, complete when the last of them is.
 
+    Futures that fail are complete as well: the list holds the futures, whose `value` raises then.
+
     >>> from rushlight.futures import Future, collect_all
     >>> first, second = Future(), Future()
     >>> both = collect_all([first, second])
@@ -126,6 +128,8 @@ def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
 
 def wait_all(futures: list[Future[Any]]) -> list[Any]:
     """The results of all, in order; raises what the first failure raised.
+
+    Source: https://docs.pytorch.org/docs/stable/futures.html
 
     >>> from rushlight.futures import Future, wait_all
     >>> future = Future()

@@ -282,6 +282,8 @@ def list(
 ) -> builtins.list[str]:
     """The names that a repository's `hubconf.py` offers.
 
+    Arguments are those of `hub.help`; `verbose`: say what is downloaded.
+
     >>> import pathlib, tempfile
     >>> import rushlight as torch
     >>> before = torch.hub.get_dir()
@@ -307,6 +309,9 @@ def help(
     trust_repo: bool | str | None = "check",
 ) -> str | None:
     """The docstring of one of a repository's models.
+
+    Arguments: `github`, "owner/name[:branch]"; `force_reload`: download again; `trust_repo`:
+    whether to ask before code of a repository is run for the first time.
 
     >>> import pathlib, tempfile
     >>> import rushlight as torch

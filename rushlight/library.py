@@ -140,6 +140,9 @@ def infer_schema(
 ) -> str:
     """The schema of a function, by its annotations.
 
+    Arguments: `mutates_args`, names of arguments that are written; `op_name`, put before the
+    schema. Raises: ValueError for a parameter without an annotation.
+
     >>> import rushlight as torch
     >>> def f(x: torch.Tensor, n: int = 1) -> torch.Tensor: ...
     >>> torch.library.infer_schema(f, mutates_args=())
@@ -150,6 +153,9 @@ def infer_schema(
 
 def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> None:
     """Make an operator by its schema alone; `impl` gives it a function.
+
+    Arguments: `qualname`, "namespace::name"; `schema`, "(Tensor x) -> Tensor". Raises: ValueError
+    for another form of name.
 
     >>> import rushlight as torch
     >>> torch.library.define("docs::twice", "(Tensor x) -> Tensor")
@@ -232,6 +238,8 @@ def register_fake(
     _stacklevel: int = 1, allow_override: bool = False,
 ) -> Any:  # fmt: skip
     """Give the function that answers for an operator on the meta device.
+
+    Raises: RuntimeError for an operator that is not there.
 
     >>> import rushlight as torch
     >>> @torch.library.custom_op("docs::half", mutates_args=())
@@ -351,6 +359,10 @@ def register_autocast(op: Any, device_type: str, cast_inputs: Any, /, *, lib: An
 
 class Library:
     """A namespace to define operators in ("DEF"), or to give functions to ("IMPL", "FRAGMENT").
+
+    Arguments: `ns`, the namespace; `dispatch_key`, for which device functions are given.
+    Raises: ValueError for another kind.
+    Source: https://docs.pytorch.org/docs/stable/library.html
 
     >>> import rushlight as torch
     >>> lib = torch.library.Library("shop", "DEF")

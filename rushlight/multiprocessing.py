@@ -112,6 +112,8 @@ def get_sharing_strategy() -> str:
 def set_sharing_strategy(new_strategy: str) -> None:
     """Note the choice; shared memory has one kind of file either way.
 
+    Raises: AssertionError for another than "file_descriptor" and "file_system".
+
     >>> import rushlight as torch
     >>> before = torch.multiprocessing.get_sharing_strategy()
     >>> torch.multiprocessing.set_sharing_strategy("file_system")
@@ -210,6 +212,10 @@ def start_processes(
     daemon: bool = False, start_method: str = "spawn",
 ) -> ProcessContext | None:  # fmt: skip
     """Run `fn(index, *args)` in `nprocs` processes; wait for them, or return their context.
+
+    Arguments: `args` behind the index; `join`: wait; `daemon`: end with this process;
+    `start_method`, "spawn", "fork" or "forkserver". Raises: ProcessRaisedException where one
+    raises, ProcessExitedException where one ends otherwise.
 
     >>> import rushlight as torch
     >>> import operator

@@ -44,6 +44,9 @@ def fork_rng(devices: Any = None, enabled: bool = True, _caller: str = "fork_rng
              device_type: str = "cuda") -> Iterator[None]:  # fmt: skip
     """A block whose draws leave the default generator as it was.
 
+    Arguments: `enabled`: False makes it a plain block; devices are accepted, the CPU's generator is
+    the one there is. Source: https://docs.pytorch.org/docs/stable/random.html
+
     >>> import rushlight as torch
     >>> before = torch.get_rng_state()
     >>> with torch.random.fork_rng(): _ = torch.rand(3)

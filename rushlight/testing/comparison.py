@@ -102,6 +102,9 @@ def assert_allclose(
 ) -> None:  # fmt: skip
     """`assert_close` under its old name: data types and devices may differ, nan equals nan.
 
+    Arguments: `rtol` and `atol`, by default those of the types; `equal_nan`; `msg`, the text of the
+    error instead. Raises: AssertionError where they differ.
+
     >>> import rushlight as torch, warnings
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")

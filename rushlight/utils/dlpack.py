@@ -18,6 +18,9 @@ from_dlpack = rl.from_dlpack
 def to_dlpack(tensor: Any) -> Any:
     """A DLPack capsule of a tensor's memory, which another library, or `from_dlpack`, takes once.
 
+    Raises: BufferError for a tensor that requires a gradient.
+    Source: https://docs.pytorch.org/docs/stable/dlpack.html
+
     >>> import rushlight as torch
     >>> x = torch.tensor([1.0, 2.0])
     >>> torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(x))

@@ -33,6 +33,8 @@ def select_unit(t: float) -> tuple[str, float]:
 def unit_to_english(u: str) -> str:
     """The name of a unit: "us" is a "microsecond".
 
+    Raises: KeyError for other units than ns, us, ms and s.
+
     >>> from rushlight.utils.benchmark.measurement import unit_to_english
     >>> unit_to_english("us")
     'microsecond'
