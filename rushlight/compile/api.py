@@ -189,7 +189,7 @@ class Compiled:
     def _start_following(self, kinds: dict[Any, type]) -> None:
         """From now on numbers are inputs where calls have some of these kinds in these places."""
         with self._lock:
-            self._followings.append(Following(kinds))
+            self._followings.append(Following(kinds, self._shelf))
             kept = [one for one in self._shelf.programs if numbers_in(*one.arguments) != kinds]
             self._shelf.programs = kept
             self._shorten()
@@ -204,7 +204,7 @@ class Compiled:
 
     def _vary(self, keys: list[Any]) -> Compiled | None:
         """What compiles calls with other answers to what is asked of the numbers there."""
-        if self._shelf.kinds + sum(max(1, x.kinds) for x in self._shelves()[1:]) >= self.limit:
+        if self._shelf.kinds + sum(x.kinds_made for x in self._followings) >= self.limit:
             known = f"runs eagerly: {self.reasons[-1]}" if self.reasons else ""
             self._say(known or TOO_MANY.format(self.limit))
             return None
@@ -356,7 +356,7 @@ class Compiled:
 
     def _leaves(self, args: Any, kwargs: Any, refused: bool) -> bool:
         """Whether a call is left eager: there are too many programs, or it is to come again."""
-        others = sum(one.kinds for one in self._shelves()[1:])
+        others = sum(x.kinds_made for x in self._followings if x.variants)
         admitted = self._shelf.admits(args, kwargs, modes(), refused, others)
         if admitted is False:
             self._say(TOO_MANY.format(self.limit))

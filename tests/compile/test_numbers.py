@@ -108,12 +108,43 @@ def test_what_was_asked_is_told() -> None:
 
 @backends
 def test_more_answers_than_programs_are_allowed(backend: str) -> None:
-    compiled = torch.compile(lambda x, n: x.repeat(n, 1), backend=backend)
+    compiled = torch.compile(lambda x, n: x.repeat(n, 1), backend=backend, recompile_limit=8)
     with pytest.warns(UserWarning, match="8 programs were made"):
         for n in range(1, 15):
             assert compiled(X, n).shape == (3 * n, 4)
     assert len(compiled.programs) == 8
     assert compiled(X, 3).shape == (9, 4)
+
+
+@backends
+def test_whole_numbers_that_a_call_goes_by_are_as_sizes(backend: str) -> None:
+    """Of lengths and places a few programs are made at once, others when they come again."""
+
+    def cut(x: Any, n: int, k: float) -> Any:
+        return x.repeat(n, 1) * k if n % 2 else x[:, :n] * k
+
+    compiled = torch.compile(cut, backend=backend)
+    for turn, count in ((0, 4), (1, 13), (2, 14)):
+        for n in range(1, 15):
+            k = 0.5 + n + 100 * turn
+            alike(compiled(X, n, k).tolist(), cut(X, n, k).tolist())
+        assert len(compiled.programs) == count
+    assert "10 call(s) ran eagerly" in str(compiled.explain()) and not compiled.reasons
+    for n in range(15, 100):
+        alike(compiled(X, n, 0.5).tolist(), cut(X, n, 0.5).tolist())
+    for _ in range(2):
+        for n in range(15, 100, 2):
+            assert compiled(X, n, 0.25).shape == (3 * n, 4)
+    assert len(compiled.programs) == 57
+
+
+@backends
+def test_no_more_than_so_many_are_kept(backend: str) -> None:
+    compiled = torch.compile(lambda x, n: x.repeat(n, 1), backend=backend)
+    for _ in range(3):
+        for n in range(1, 80):
+            assert compiled(X, n).shape == (3 * n, 4)
+    assert len(compiled.programs) == 64
 
 
 def test_a_call_that_never_gets_a_program_is_given_up() -> None:

@@ -11,23 +11,31 @@ from numpy import array
 
 from ...core.locks import fork_safe
 from ...core.tensor import Tensor, wrap
-from ..tracing.numbers import Key
+from ..tracing.numbers import NAMES, Key
 from .bound import fits
 from .guards import same
+from .shelf import FREE, KEPT, Shelf
 
 _WHOLE = 2**63
+_REMEMBERED = 1024  # whole numbers for which there is no program yet
+Texts = tuple[str, ...]
 
 
 class Following:
     """What was compiled for calls whose arguments have numbers in the same places.
 
     Each of `variants` is for the calls in which the function asked the same of its numbers, and was
-    answered the same.
+    answered the same. Those that went by a whole number itself (a length, a place) are as programs
+    for sizes: a few are made at once, others when the number comes a second time.
     """
 
-    def __init__(self, kinds: dict[Key, type]) -> None:
-        self.kinds = kinds
+    def __init__(self, kinds: dict[Key, type], shelf: Shelf) -> None:
+        self.kinds, self._shelf = kinds, shelf
         self.variants: list[Any] = []
+        self._texts: Texts = ()
+        self._whole: Callable[[Any, Any], Any] = _whole_in(())
+        self._at: dict[Any, Any] = {}  # variants by those numbers
+        self._met: set[Any] = set()  # that have come once
         self._lock = fork_safe(self, threading.RLock)
 
     def given(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
@@ -51,15 +59,63 @@ class Following:
 
     def variant(self, args: Any, kwargs: Any, make: Callable[[list[Key]], Any]) -> Any:
         """The variant for these numbers; if there is none, `make` gives one, or None."""
+        known = self._at.get(self._whole(args, kwargs)) if self._texts else None
+        if known is not None and known.function.holds(args, kwargs):
+            return known
         for one in self.variants:
             if one.function.holds(args, kwargs):
+                if one.function.whole and self._knows():
+                    self._at[self._whole(args, kwargs)] = one
                 return one
         with self._lock:
-            made = make(list(self.kinds))
+            made = None if self._waits(args, kwargs) else make(list(self.kinds))
             if made is not None:
                 made.function.constant = any(one.function.constant for one in self.variants)
                 self.variants.append(made)
         return made
+
+    @property
+    def kinds_made(self) -> int:
+        """How many kinds of calls there are programs for: whole numbers tell none apart."""
+        strict = self._shelf.strict
+        found = [
+            max(1, one._shelf.kinds) for one in self.variants if strict or not one.function.whole
+        ]
+        return sum(found) + (len(found) < len(self.variants))
+
+    def _knows(self) -> bool:
+        """Whether calls have gone by whole numbers; by which ones, is noted."""
+        texts = tuple(dict.fromkeys(x for one in self.variants for x in one.function.whole))
+        if texts != self._texts:
+            self._texts, self._whole = texts, _whole_in(texts)
+            self._at, self._met = {}, set()
+        return bool(texts)
+
+    def _waits(self, args: Any, kwargs: Any) -> bool:
+        """Whether there is to be no program for whole numbers before they come again."""
+        sized = sum(1 for one in self.variants if one.function.whole)
+        if self._shelf.strict or sized < FREE or not self._knows():
+            return False
+        found = self._whole(args, kwargs)
+        if found in self._met and sized < KEPT:
+            return False
+        if len(self._met) < _REMEMBERED:
+            self._met.add(found)
+        self._shelf.waited += 1
+        return True
+
+
+def _whole_in(texts: Texts) -> Callable[[Any, Any], Any]:
+    """What texts give for numbers among arguments."""
+    give = eval(f"lambda args, kwargs: ({' '.join(f'{x},' for x in texts)})", {**NAMES})
+
+    def tried(args: Any, kwargs: Any) -> Any:
+        try:
+            return give(args, kwargs)
+        except (ArithmeticError, ValueError):
+            return None
+
+    return tried
 
 
 def numbers_in(args: Any, kwargs: Any) -> dict[Key, type]:

@@ -216,9 +216,10 @@ class Shelf:
             )
         if self.waited:
             told.append(
-                f"{self.waited} call(s) ran eagerly with sizes that had come fewer than"
-                f" {self._needed} times: beyond {FREE} programs there is one for sizes that come"
-                " again. Inputs can be padded to fewer sizes"
+                f"{self.waited} call(s) ran eagerly with sizes (or whole numbers among the"
+                f" arguments) that had come fewer than {self._needed} times: beyond {FREE}"
+                " programs there is one for sizes that come again. Inputs can be padded to fewer"
+                " sizes"
             )
         return told
 

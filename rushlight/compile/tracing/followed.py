@@ -97,6 +97,7 @@ class Followed:
         self.conditions: dict[str, Any] = {}
         self.holds: Callable[[Any, Any], bool] = condition({})
         self.constant = False
+        self.whole: tuple[str, ...] = ()  # whole numbers that the calls have in common
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         tracer = STATE.tracer
@@ -120,6 +121,7 @@ class Followed:
     def noted(self, conditions: Mapping[str, Any]) -> None:
         """What a trace asked is asked before programs are run, from now on."""
         self.conditions = {**self.conditions, **conditions}
+        self.whole = tuple([text for text, x in self.conditions.items() if type(x) is int])
         self.holds = condition(self.conditions)
 
 

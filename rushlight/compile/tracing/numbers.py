@@ -221,7 +221,8 @@ def as_whole(x: Number) -> Any:
     """`int(x)`."""
     if x.kind is int:
         return x
-    return x.__int__() if x.late else whole_by("int({})", x)  # type: ignore[attr-defined]
+    late: Any = x
+    return late.__int__() if x.late else whole_by("int({})", x)  # see `_told`
 
 
 def whole_by(text: str, x: Number) -> Any:
