@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import bfloat16, narrowed
+from .dtypes import narrowed
 from .memory import empty, keep_freed
 from .state import STATE
 
@@ -33,6 +33,7 @@ LEAST = 4096  # elements of the first operand from which a program pays; fewer a
 LIGHT = 1 << 16  # the same where there is little to do for an element
 LIMIT = 1024  # forms that are settled: lengths that never come again shall not cost more
 LONG = 1 << 15  # elements from which on single passes are native
+CAST = 1 << 13  # elements that go from or to 16 bits natively
 ALIKE = 16  # of those, forms of one kind: batches of as many sizes, sequences of as many lengths
 
 ndarray = np.ndarray
@@ -234,7 +235,7 @@ PASSES = Pieces("passes")
 SHORTS = Pieces("shorts")  # NumPy's functions of bfloat16, replaced where that type is cast much
 _COMPILER = "rushlight.compile.code.llvm"
 _before = [1 << 22]  # elements that NumPy passes over before the compiler is loaded for this alone
-_LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d", bfloat16.numpy: "E"}
+_LETTERS = {np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
 _PLACED = ("cummax", "cummin")
 _PLACE, _FLOAT = np.dtype(np.int64), np.dtype(np.float32)
 _HALVINGS = {"fe": "to_half", "ef": "from_half", "fE": "to_bfloat", "Ef": "from_bfloat"}
@@ -245,7 +246,7 @@ def one_pass(name: str, size: int, kind: np.dtype | None = None, least: int = 0)
 
     `least` is how many numbers it pays for, where these are not LONG.
     """
-    letter = "" if kind is None else _LETTERS.get(kind)
+    letter = "" if kind is None else _LETTERS.get(kind, "E" if kind.char == "E" else None)
     if size < (least or LONG) or letter is None:
         return None
     if _before[0] > 0 and _COMPILER not in sys.modules:
@@ -269,8 +270,8 @@ def pass_over(name: str, x: ndarray) -> Any:
 
 def halves(x: ndarray, kind: np.dtype) -> ndarray | None:
     """A float32 array as float16 or bfloat16 (code E), or the other way round."""
-    name = _HALVINGS.get(x.dtype.char + kind.char) if x.size >= LONG else None
-    run = one_pass(name, x.size) if name and x.dtype.isnative and _in_order(x) else None
+    name = _HALVINGS.get(x.dtype.char + kind.char) if x.size >= CAST else None
+    run = one_pass(name, x.size, None, CAST) if name and x.dtype.isnative and _in_order(x) else None
     if run is None:
         return None
     if "E" in (x.dtype.char, kind.char):
@@ -285,7 +286,7 @@ def fitted(x: Any, kind: np.dtype) -> Any:
     if kind.itemsize == 1:
         return narrowed(x, kind)
     found = None
-    if x.size >= LONG and x.dtype is not kind:
+    if x.size >= CAST and x.dtype is not kind:
         found = halves(x, kind)
     elif _before[0] > 0 and "E" in (x.dtype.char, kind.char):
         _before[0] -= x.size

@@ -158,7 +158,7 @@ def cast_of(x: Any, target: dtypes.dtype, source: dtypes.dtype) -> np.ndarray:
     kind = target.numpy
     if target is dtypes.bool_ and source is dtypes.complex32:  # ml_dtypes asks the real part alone
         return np.not_equal(x, 0)
-    if x.size >= heavy.LONG and (y := heavy.halves(x, kind)) is not None:
+    if x.size >= heavy.CAST and (y := heavy.halves(x, kind)) is not None:
         return y
     if kind.kind == "V":
         return dtypes.narrowed(x, kind)
