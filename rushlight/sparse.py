@@ -127,6 +127,8 @@ def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The logarithm of `softmax`.
 
+    Raises: NotImplementedError for a dense tensor.
+
     >>> import rushlight as torch
     >>> torch.sparse.log_softmax(torch.eye(2).to_sparse(), 1).values()
     tensor([0., 0.])

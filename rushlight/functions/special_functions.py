@@ -53,6 +53,9 @@ def angle(input: Tensor, *, out: Any = None) -> Tensor:
 def logit(input: Tensor, eps: float | None = None, *, out: Any = None) -> Tensor:
     """log(x / (1 - x)); with `eps`, x is first held in [eps, 1 - eps].
 
+    Without it the value is nan outside [0, 1].
+    Source: https://docs.pytorch.org/docs/stable/special.html
+
     >>> import rushlight as torch
     >>> torch.logit(torch.tensor([0.5]))
     tensor([0.])
@@ -62,6 +65,9 @@ def logit(input: Tensor, eps: float | None = None, *, out: Any = None) -> Tensor
 
 def polygamma(n: int, input: Tensor, *, out: Any = None) -> Tensor:
     """The n-th derivative of digamma.
+
+    Arguments: `n`, a number from 0 on. Raises: RuntimeError for negative ones.
+    Source: https://docs.pytorch.org/docs/stable/special.html
 
     >>> import rushlight as torch
     >>> torch.polygamma(1, torch.tensor([1.0]))

@@ -61,6 +61,9 @@ def pairwise_distance(
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm between every two rows of a matrix, as one vector: (N (N - 1) / 2).
 
+    In the order (0, 1), (0, 2), ..., (N - 2, N - 1). Raises: RuntimeError for other than two
+    dimensions. Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pdist.html
+
     >>> import rushlight as torch
     >>> torch.nn.functional.pdist(torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 4.0]]))
     tensor([5., 4., 3.])
