@@ -16,6 +16,7 @@ ELSEWHERE = {
     "transforms._functional_tensor": "transforms.functional",
     "transforms._functional_pil": "transforms.functional",
     "transforms.v2._transform": "transforms.v2.transform",
+    "transforms.v2.functional._geometry": "transforms.v2.functional.geometry",
 }  # fmt: skip
 # Those among them that share their name with a function of the package they are in.
 NAMESAKES = tuple(f"torchvision.ops.{name}" for name in (

@@ -48,6 +48,20 @@ def test_names_are_found_where_torchvision_has_them(
     assert getattr(alias(module), name) is ours
 
 
+def test_sizes_and_borders_that_anomalib_asks_for(alias: Any) -> None:
+    geometry = alias("torchvision.transforms.v2.functional._geometry")
+    size = alias("torchvision.transforms.transforms")._setup_size
+    assert [size(x, error_msg="no") for x in (3, (6,), [4, 5])] == [(3, 3), (6, 6), (4, 5)]
+    with pytest.raises(ValueError, match="no"):
+        size((1, 2, 3), error_msg="no")
+    sides = geometry._center_crop_parse_output_size
+    assert [sides(x) for x in (3, (6,), [4, 5])] == [[3, 3], [6, 6], [4, 5]]
+    assert geometry._center_crop_compute_padding(10, 12, 4, 5) == [3, 3, 4, 3]
+    assert geometry._center_crop_compute_padding(2, 12, 4, 5) == [3, 0, 4, 0]
+    border = geometry._parse_pad_padding
+    assert [border(x) for x in (3, [1, 2], (1, 2, 3, 4))] == [[3] * 4, [1, 1, 2, 2], [1, 3, 2, 4]]
+
+
 def test_a_module_does_not_take_the_place_of_the_function_of_its_name(alias: Any) -> None:
     for name in ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "stochastic_depth"):
         module = alias(f"torchvision.ops.{name}")

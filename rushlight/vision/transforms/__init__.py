@@ -26,6 +26,7 @@ from .filters import (
     RandomSolarize,
 )
 from .functional import InterpolationMode
+from .functional.kinds import pair as _setup_size  # anomalib asks for it
 from .geometry import (
     CenterCrop,
     FiveCrop,

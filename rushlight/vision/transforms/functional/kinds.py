@@ -127,14 +127,14 @@ def get_image_num_channels(img: Any) -> int:
     return get_dimensions(img)[0]
 
 
-def pair(size: int | Sequence[int], message: str) -> tuple[int, int]:
+def pair(size: int | Sequence[int], error_msg: str) -> tuple[int, int]:
     """Spell out a size: one number means a square."""
     if isinstance(size, int | float):
         return int(size), int(size)
     if len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
-        raise ValueError(message)
+        raise ValueError(error_msg)
     return size[0], size[1]
 
 

@@ -187,6 +187,26 @@ def resized_crop(
     return resize(part, size, interpolation, antialias=antialias)
 
 
+def _parse_pad_padding(padding: Any) -> list[int]:
+    """A border's widths in the order left, right, top, bottom (anomalib's)."""
+    left, top, right, bottom = border_of(padding)
+    return [left, right, top, bottom]
+
+
+def _center_crop_parse_output_size(output_size: int | Sequence[int]) -> list[int]:
+    """Both sides of a crop; one number stands for a square."""
+    given = list(output_size) if isinstance(output_size, Sequence) else [output_size]
+    return given * 2 if len(given) == 1 else given
+
+
+def _center_crop_compute_padding(
+    crop_height: int, crop_width: int, image_height: int, image_width: int
+) -> list[int]:
+    """What a picture lacks of a crop on the left, above, on the right and below."""
+    rows, columns = max(crop_height - image_height, 0), max(crop_width - image_width, 0)
+    return [columns // 2, rows // 2, (columns + 1) // 2, (rows + 1) // 2]
+
+
 def _padded_places(
     places: Any, padding: Any, fill: Any = None, padding_mode: str = "constant"
 ) -> Any:
