@@ -160,3 +160,34 @@ def test_an_argument_that_looks_at_another_becomes_a_leaf(backend: str) -> None:
             assert compiled(x, part) == 3.0
         assert part.requires_grad
         assert not x.requires_grad
+
+
+USED_UP: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "power": lambda x: x**3,
+    "power of a number": lambda x: 2**x,
+    "power of tensors": lambda x: x.abs() ** x,
+    "linear": lambda x: torch.nn.functional.linear(x, x, x.sum(0)),
+    "linear without bias": lambda x: torch.nn.functional.linear(x, x),
+    "product": lambda x: x @ x,
+    "quotient": lambda x: x / 3,
+    "loss": lambda x: torch.nn.functional.mse_loss(x, x.detach() + 1),
+    "one of two": lambda x: x.max(0)[0],
+}
+
+
+@pytest.mark.parametrize("name", USED_UP)
+def test_results_whose_graph_is_used_up_look_as_eager_ones(name: str) -> None:
+    def step(x: torch.Tensor) -> torch.Tensor:
+        y = USED_UP[name](x)
+        y.sum().backward()
+        return y
+
+    program, seen = torch.compile(step, backend="numpy"), []
+    for _ in range(3):
+        for call in (step, program):
+            y = call(torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True))
+            edges = tuple(one is not None for one, _ in y.grad_fn.next_functions)
+            with pytest.raises(RuntimeError, match="second time"):
+                y.sum().backward()
+            seen.append((repr(y), y.grad_fn.name(), edges))
+    assert len(set(seen)) == 1 and len(program.programs) == 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.inference import InferenceTensor
 from ...core.locks import fork_safe
-from ...core.state import DEFAULTS, STATE
+from ...core.state import STATE
 from ...core.tape import FOLLOWED, LEAF, mark_written
 from ...core.tensor import Tensor, wrap
 from ..tracing.capture import Captured
@@ -24,15 +24,10 @@ from ..tracing.sources import NUMBERS, Held, Owner, Source, owner_in
 from ..tracing.telling import ALL, told_apart
 from .apart import overlapping
 from .backward import output_entry
-from .guards import ABSENT, Place, Standing, same, set_on
+from .guards import ABSENT, Place, Standing, modes, same, set_on
 from .opened import STATES, Above, Opened, layout, opened, plain_parts
 from .returned import may_give_back
 from .texts import Texts, texts_in
-
-
-def modes() -> tuple[Any, ...]:
-    """What the thread and the process have switched on: part of what a program is made for."""
-    return STATE.grad, STATE.inference, STATE.autocast, STATE.anomaly, DEFAULTS.dtype
 
 
 def frozen(captured: Captured) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.dtypes import device
 from ...core.shapes import Size
+from ...core.state import DEFAULTS, STATE
 from ...core.tape import LEAF
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None))
@@ -22,6 +23,11 @@ ASKED = 100  # times that places are gone through, before a text is written: tha
 
 
 ABSENT = object()
+
+
+def modes() -> tuple[Any, ...]:
+    """What the thread and the process have switched on: part of what a program is made for."""
+    return STATE.grad, STATE.inference, STATE.autocast, STATE.anomaly, DEFAULTS.dtype
 
 
 class Place:

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..tracing.changes import Uncompilable
 from ..tracing.numbers import condition
-from .bound import fits, modes, pattern
+from .bound import fits, pattern
+from .guards import modes
 
 MOST = 4  # calls that are tried in vain; then no others are
 # Calls of a kind, after which one more is tried: what was in its way may be gone. After each such

@@ -12,7 +12,8 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ..tracing.chances import Chances, restore, state_of
-from .bound import Bound, modes
+from .bound import Bound
+from .guards import modes
 
 
 class _Values(threading.local):

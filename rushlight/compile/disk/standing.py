@@ -22,17 +22,18 @@ import numpy as np
 from ...core.handles import EVERY_MODULE
 from ...core.names import own_name
 from ...core.primitive import REGISTRY
-from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
+from ...core.tape import LEAF, PRIM, SHAPE
 from ...core.tensor import Tensor
 from ...core.trees import leaves_of
-from ..calls.bound import Bound, frozen, modes, sets
+from ..calls.bound import Bound, frozen, sets
 from ..calls.fast import make
+from ..calls.guards import modes
 from ..calls.opened import met, outline
 from ..code import cache, llvm
 from ..middle.graph import Graph, Node
 from ..tracing.capture import Captured
 from ..tracing.moved import Moves, Spread
-from ..tracing.results import Result
+from ..tracing.results import Result, form_of_entry, spent
 from ..tracing.schedules import Afterwards, number
 from ..tracing.sources import Source, owner_in
 from ..tracing.telling import tells, told_apart
@@ -263,14 +264,15 @@ def _told_entry(entry: Any) -> Any:
         return None if entry is None else "leaf"
     if type(entry) is not list or REGISTRY.get(entry[PRIM].name) is not entry[PRIM]:
         raise Unclear("a history")
-    return entry[PRIM].name, entry[PARAMS], entry[SHAPE]
+    _, taped, params = form_of_entry(entry)
+    return entry[PRIM].name, taped, params, entry[SHAPE]
 
 
 def _entry(told: Any) -> Any:
     if type(told) is not tuple:
         return LEAF if told == "leaf" else None
-    name, params, shape = told
-    return [REGISTRY[name], (), FREED, FREED, params, shape, tick(), None]
+    name, *form = told
+    return spent(REGISTRY[name], *form)
 
 
 # --- files

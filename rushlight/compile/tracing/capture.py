@@ -18,7 +18,7 @@ from ...core import trees
 from ...core.dispatch import OUTPUT_OF
 from ...core.inference import InferenceTensor
 from ...core.sparse import EAGERLY, Sparse
-from ...core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, SHAPE, tick
+from ...core.tape import LEAF, PARENTS, PRIM, SHAPE
 from ...core.tensor import Tensor
 from ..calls.guards import ABSENT, SCALARS, of_class
 from ..calls.opened import layout
@@ -39,7 +39,7 @@ from .parts import Parts, of_input
 from .pinned import NEW
 from .replacing import let_go, values_in
 from .required import Required
-from .results import Container, Fields, Made, Result, alike, is_constant
+from .results import Container, Fields, Made, Result, alike, form_of_entry, is_constant, spent
 from .said import Fixed, say
 from .same import Same, containers, standing
 from .sources import NUMBERS, Held, Owner, Source
@@ -455,7 +455,7 @@ def _stub(tracer: Tracer, x: Tensor) -> Any:
     shape = entry[SHAPE]
     if entry[PRIM] is OUTPUT_OF:  # what it is an output of has its name
         entry = entry[PARENTS][0]
-    return [entry[PRIM], (), FREED, FREED, entry[PARAMS], shape, tick(), None]
+    return spent(*form_of_entry(entry), shape)
 
 
 def _live(tracer: Tracer, given: list[Any], parts: Parts) -> list[Tensor]:

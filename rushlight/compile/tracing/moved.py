@@ -14,6 +14,7 @@ import numpy as np
 from ...core.memory import outward, packed
 from ...core.tape import LEAF
 from ...core.tensor import Tensor
+from ..calls.guards import modes
 from ..middle.graph import Node
 from .changes import Uncompilable, through, window
 from .later import Left
@@ -213,6 +214,10 @@ def moved(tracer: Tracer) -> Iterator[tuple[Tensor, np.ndarray]]:
 
 def check_old(tracer: Tracer) -> None:
     """What stood before the call may get new content, other memory or its first history in it."""
+    if modes() != tracer.modes:
+        raise Uncompilable(
+            "it leaves a mode other than it found it (gradients, the default type)"
+        )
     for source in tracer.sources:
         x = source.tensor
         if x is not None and x._entry is not source.entry:

@@ -7,11 +7,28 @@ from collections.abc import Collection, Iterable
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from ...core import trees
 from ...core.dtypes import contiguous_format, dtype
-from ...core.tensor import Tensor
+from ...core.tape import FREED, LEAF, PARAMS, PARENTS, PRIM, Entry, tick
+from ...core.tensor import Tensor, wrap
 from ..calls.guards import ABSENT, COMPARED
 from ..calls.opened import Opened, met, plain_parts
+
+_GONE = wrap(np.empty(0))  # in the place of the operands of a node whose graph is used up
+_GONE._entry = LEAF
+
+
+def form_of_entry(entry: Entry) -> tuple[Any, tuple[bool, ...], tuple[Any, ...]]:
+    """What names a node: its op, which operands wanted a gradient, the parameters."""
+    return entry[PRIM], tuple(x is not None for x in entry[PARENTS]), entry[PARAMS]
+
+
+def spent(prim: Any, taped: Collection[bool], params: Any, shape: tuple[int, ...]) -> Entry:
+    """The history of a result whose graph is used up: it has a name, and no way back."""
+    parents = tuple(_GONE if one else None for one in taped)
+    return [prim, parents, FREED, FREED, params, shape, tick(), None]
 
 
 class Result:

@@ -19,13 +19,14 @@ from ...core import dtypes
 from ...core.errors import is_ours
 from ...core.shapes import Size
 from ...core.state import STATE
-from ...core.tape import FREED, LEAF, PARAMS, PRIM, SHAPE, tick
+from ...core.tape import LEAF, SHAPE
 from ...core.tensor import Tensor, wrap
 from ..calls.guards import SCALARS
 from ..disk.owned import own_file
 from . import written
 from .draws import Aside
 from .numbers import Number
+from .results import form_of_entry, spent
 from .sinks import STREAMS, is_file, is_stream, only_tells
 from .spots import Spot
 from .written import LIVE, Text, formatted, join, knows_texts, plain, string_of
@@ -202,7 +203,7 @@ def _kept(tracer: Any, value: Any) -> Any:
     if kind is Tensor:
         entry = value._entry
         if entry is not None and entry is not LEAF:
-            entry = [entry[PRIM], (), FREED, FREED, entry[PARAMS], entry[SHAPE], tick(), None]
+            entry = spent(*form_of_entry(entry), entry[SHAPE])
         return Fixed(None, wrap(tracer.lift(value).copy()), entry)
     raise Refusal
 

@@ -22,6 +22,7 @@ from ...core.references import LISTED
 from ...core.state import STATE
 from ...core.tape import no_gradient, owner_of, tick
 from ...core.tensor import Tensor
+from ..calls.guards import modes
 from ..middle.foreign import Hole
 from ..middle.graph import Node
 from .alive import Age, alive, kinds, others_hold
@@ -64,7 +65,7 @@ class Tracer(Draws, Settings, Lending, Promises, Pins):
         self.reach = reach
         self.places = {id(x): place for place, x in enumerate(leaves)}
         self.swept, self.over, self.thread = False, False, get_ident()
-        self.began = tick()
+        self.began, self.modes = tick(), modes()
         self.strangers = False  # whether somebody else holds what is still to be computed
         self.live: dict[int, int] = {}
         self.sources: list[Source] = []
