@@ -11,6 +11,7 @@ import numpy as np
 import rushlight as rl
 
 from .core.errors import fail
+from .core.folders import content_of
 from .core.names import explain_missing as _explain_missing
 
 __all__ = ["SobolEngine"]
@@ -30,7 +31,7 @@ def _directions() -> np.ndarray[Any, Any]:
     degree; for each degree stands, one bit each: their number in 16 bits, for each polynomial the
     inner coefficients, then for each the bits of m_2 ... m_d that are not 1 anyhow.
     """
-    packed = np.fromfile(Path(__file__).with_suffix(".bin"), np.uint8)
+    packed = np.frombuffer(content_of(Path(__file__).with_suffix(".bin")), np.uint8)
     bits = np.unpackbits(packed).astype(np.int64)
     tables, at = [np.ones((1, _BITS), np.int64)], 0
 

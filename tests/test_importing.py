@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,35 @@ def test_star_imports_bring_what_a_module_is_for(name: str) -> None:
     brought = space.keys() - {"__builtins__"}
     assert brought
     assert not brought & {"annotations", "Any", "Tensor", "wrap", "fail", "Callable"}
+
+
+_PACKED = """
+import rushlight as rl
+assert ".zip" in rl.__file__
+net = rl.nn.Linear(2, 1)
+rl.compile(net)(rl.ones(3, 2)).sum().backward()
+try:
+    rl.mm(1, 2)
+except TypeError as error:
+    print(error)
+print(rl.quasirandom.SobolEngine(2).draw(2).tolist())
+print(rl.vision.models.get_model_weights("resnet18").DEFAULT.meta["categories"][0])
+print(len(rl.export.export(net, (rl.ones(3, 2),)).graph.nodes) > 3)
+"""
+
+
+def test_the_package_runs_from_an_archive(tmp_path, monkeypatch) -> None:
+    """Tables that came with it are read there, and the cache knows the archive by its state."""
+    package, archive = Path(torch.__file__).parent, tmp_path / "packed.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        for path in package.rglob("*"):
+            if path.suffix in {".py", ".txt", ".bin"}:
+                target.write(path, path.relative_to(package.parent))
+    monkeypatch.setenv("PYTHONPATH", str(archive))
+    monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the second finds what the first kept
+        assert printed(_PACKED).splitlines() == [
+            "mm(): argument 'input' (position 1) must be Tensor, not int",
+            "[[0.0, 0.0], [0.5, 0.5]]", "tench", "True",
+        ]  # fmt: skip

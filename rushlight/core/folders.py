@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def cache_home() -> Path:
@@ -21,6 +22,34 @@ def cache_home() -> Path:
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared).expanduser().absolute() / "rushlight"
     return _platform_cache() / "rushlight"
+
+
+def content_of(path: Path) -> bytes:
+    """The content of a file that came with the package, out of an archive if the package is one.
+
+    >>> content_of(Path(__file__).with_name("signatures.txt")).count(b"\\n") > 1000
+    True
+    """
+    loader: Any = globals()["__loader__"]
+    return loader.get_data(str(path))
+
+
+def modules_state(*folders: Path) -> str:
+    """What differs once a module in these folders, or the archive that they lie in, was changed."""
+    stack, found = [str(folder) for folder in folders], []
+    while stack:
+        try:
+            entries = list(os.scandir(stack.pop()))
+        except (NotADirectoryError, FileNotFoundError):
+            archive = next(place for place in folders[0].parents if place.exists())
+            stack, entries = [], [archive]
+        for entry in entries:
+            if entry.name.endswith(".py") or isinstance(entry, Path):
+                seen = entry.stat()
+                found.append((os.fspath(entry), seen.st_size, seen.st_mtime_ns))
+            elif entry.name != "__pycache__" and entry.is_dir():
+                stack.append(entry.path)
+    return repr(sorted(found))
 
 
 def _platform_cache() -> Path:

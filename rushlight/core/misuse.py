@@ -22,6 +22,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import PACKAGE, fail
+from .folders import content_of
 from .names import home
 from .overrides import ASKING, CODES, ON_CONTACT, overloaded, speaks
 from .tensor import Tensor
@@ -59,7 +60,7 @@ class Form(NamedTuple):
 def _table(name: str) -> dict[str, list[str]]:
     """The lines of a file by the functions they are about."""
     found: dict[str, list[str]] = {}
-    for line in Path(__file__).with_name(f"{name}.txt").read_text("utf-8").splitlines():
+    for line in content_of(Path(__file__).with_name(f"{name}.txt")).decode().splitlines():
         path, _, rest = line.partition(" | ")
         found.setdefault(path, []).append(rest)
     return found
@@ -456,11 +457,9 @@ _NUMBERS_AS_TENSORS = frozenset(
 def _strange(value: Any) -> bool:
     """Whether a value may stand for any other: it is lost, of the library's own, or a handler."""
     kind = type(value)
-    if kind is Lost:
-        return True
     if kind in _CHECKED or isinstance(value, (Tensor, np.ndarray, np.generic)):
         return False
-    return home(kind).startswith(_OWN) or speaks(kind)
+    return kind is Lost or home(kind).startswith(_OWN) or speaks(kind)
 
 
 def _is_int(value: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import rushlight as rl
 
+from ..core.folders import content_of
 from ..core.schemas import REQUIRED, Argument, Schema, parse
 
 # By which arguments a call is bound if several forms fit: the first of these goes first.
@@ -28,7 +29,7 @@ _ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": "self", "x1": "self",
 def table() -> dict[str, dict[str, Schema]]:
     """The forms of each operator: by name, by the form's name."""
     found: dict[str, dict[str, Schema]] = {}
-    for line in Path(__file__).with_name("aten.txt").read_text("utf-8").splitlines():
+    for line in content_of(Path(__file__).with_name("aten.txt")).decode().splitlines():
         whole, _, rest = line.partition("(")
         name, _, form = whole.partition(".")
         found.setdefault(name, {})[form] = parse(f"({rest} -> Tensor")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ...core.folders import modules_state
 from ..code import cache, llvm
 
 Facts = list[list[Any]]  # per kernel, in the order of the signatures
@@ -23,11 +23,8 @@ Facts = list[list[Any]]  # per kernel, in the order of the signatures
 @functools.cache
 def _writers() -> str:
     """Changes whenever a module that writes code does."""
-    found = []
-    for folder in ("kernels", "products", "code"):
-        with os.scandir(Path(__file__).parents[1] / folder) as entries:
-            found += [(entry.path, entry.stat()) for entry in entries if entry.name.endswith(".py")]
-    return repr(sorted((path, seen.st_size, seen.st_mtime_ns) for path, seen in found))
+    home = Path(__file__).parents[1]
+    return modules_state(*(home / folder for folder in ("kernels", "products", "code")))
 
 
 def key(parts: Iterable[str], target: llvm.Target) -> str:

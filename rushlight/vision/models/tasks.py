@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from ...core.folders import content_of
 from ..transforms import functional as pictures
 from ..transforms._presets import (
     ImageClassification,
@@ -41,7 +42,7 @@ _COCO_PERSON_KEYPOINT_NAMES = (
 def _listed(name: str) -> list[str]:
     """The classes of a data set, from a file of a line each."""
     path = Path(__file__).parent.parent / "data" / f"{name}.txt"
-    return path.read_text("utf-8").splitlines()
+    return content_of(path).decode().splitlines()
 
 
 _IMAGENET_CATEGORIES = _listed("imagenet")

@@ -15,6 +15,7 @@ from typing import Any
 from rushlight import hub
 
 from ...core.errors import fail
+from ...core.folders import content_of
 from ..ops.misc import FrozenBatchNorm2d
 from .tasks import row_of
 
@@ -102,7 +103,7 @@ def _enumerations() -> dict[str, Any]:
     members: dict[str, dict[str, Weights]] = {}
     best: dict[str, Weights] = {}
     table = Path(__file__).parent.parent / "data" / "weights.txt"
-    for line in table.read_text("utf-8").splitlines():
+    for line in content_of(table).decode().splitlines():
         network, member, file, *row = line.split()
         made = Weights(f"{_SITE}{file}.pth", *row_of(network, member.lstrip("*"), row))
         members.setdefault(f"{network}_Weights", {})[member.lstrip("*")] = made
