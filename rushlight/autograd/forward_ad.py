@@ -43,6 +43,7 @@ def enter_dual_level() -> int:
     if _current() is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     level = push("dual")
+    STATE.duals += 1
     level.kept = _recorded
     return 0
 
@@ -63,6 +64,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     if found is None:
         raise RuntimeError("Dual level must be a positive number.")
     pop(found)
+    STATE.duals -= 1
 
 
 class dual_level:

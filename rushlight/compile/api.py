@@ -152,7 +152,7 @@ class Compiled:
 
     def _long_call(self, args: Any, kwargs: Any) -> Any:
         stays = self._eager is not None or self.backend == "eager" or STANCE[0] == "force_eager"
-        if stays or STATE.tracer is not None:
+        if stays or STATE.tracer is not None or STATE.transforms or STATE.duals:
             return self.function(*args, **kwargs)
         for following in self._followings:
             given = following.given(args, kwargs)

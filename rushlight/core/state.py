@@ -37,6 +37,7 @@ class ThreadState(threading.local):
     watchers: tuple[Callable[[Any, Any, Any], None], ...] = ()
     autocast: Any = False  # the data type of the fast ops inside autocast
     transforms = 0  # how many functions are being transformed (grad, vmap, ...) around this line
+    duals = 0  # how many levels of forward mode are open by hand
     tracer: Any = None  # the trace that this thread is in
     follower: Any = None  # what puts graphs together for a backend that is a function
     exporting = False  # a model is being traced for export

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 import rushlight as rl
+from rushlight import amp
 from rushlight.core.state import STATE
 
 LEFT: dict[str, Callable[[], Any]] = {
     "gradients": lambda: rl.set_grad_enabled(False),
     "default type": lambda: rl.set_default_dtype(rl.float64),
     "anomalies": lambda: rl.autograd.set_detect_anomaly(True),
-    "autocast": lambda: rl.amp.autocast("cpu", dtype=rl.bfloat16).__enter__(),
+    "autocast": lambda: amp.autocast("cpu", dtype=rl.bfloat16).__enter__(),
 }
 
 

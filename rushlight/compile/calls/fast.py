@@ -168,8 +168,8 @@ class _Writer:
         self.names.update(dtype=dtype, autocast=autocast, asked=self.switched.asked)
         self.lines.append(
             f"if {unasked} or WATCHED[0] or DEFAULTS.dtype is not dtype or asked[0] and"
-            f" (STATE.grad is not {grad} or STATE.inference is not {inference} or"
-            f" STATE.autocast is not autocast): {self.miss}"
+            f" (STATE.grad is not {grad} or STATE.inference is not {inference} or STATE.transforms"
+            f" or STATE.duals or STATE.autocast is not autocast): {self.miss}"
         )
         if self.captured.chances:
             self.names["DRAWN"] = DRAWN

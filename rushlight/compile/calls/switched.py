@@ -28,6 +28,14 @@ def _asking() -> Callable[[], int]:
     return lambda: number(state())
 
 
+def _transformed() -> bool:
+    """Whether a transform (`vmap`, `jvp`, `grad` ...) or a level of forward mode is around a call.
+
+    What it calls is made of its numbers, and may be transformed in turn: no program is for that.
+    """
+    return bool(STATE.transforms or STATE.duals)
+
+
 class Switched:
     """What one program takes for granted of the modes; `wanted` are grad, inference, autocast.
 
@@ -50,7 +58,7 @@ class Switched:
 
     def again(self) -> bool | None:
         """Whether only this had changed, so that the call can be tried again; None: it is wrong."""
-        if (STATE.grad, STATE.inference, STATE.autocast) != self._wanted:
+        if (STATE.grad, STATE.inference, STATE.autocast) != self._wanted or _transformed():
             return None
         before = self.memory.tolist()
         if self.asked[0]:
