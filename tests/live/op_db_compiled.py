@@ -142,9 +142,6 @@ def op_db_function(value: Any) -> Any:
 
 if __name__ == "__main__":
     names = [word for word in sys.argv[1:] if not word.startswith("--")]
-    import gc
-
-    gc.freeze()  # a trace looks through all objects
     chosen = [
         n for n in op_db.in_scope() if not names or n in names or n.partition("[")[0] in names
     ]
