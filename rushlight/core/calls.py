@@ -29,7 +29,7 @@ from .errors import Unfollowed
 from .numbers import number
 from .operands import joined, kept_beside, parents_of, refuse_numbers
 from .overrides import OPS
-from .primitive import Elementwise, Multilinear, Primitive
+from .primitive import CHOICES, Elementwise, Multilinear, Primitive
 from .shortage import again, failed, refused
 from .state import PAUSED, STATE, WATCHED
 from .tape import LEAF, OUTPUT, SHAPE, tick
@@ -61,6 +61,8 @@ def make_op(prim: Primitive) -> Callable[..., Any]:
     op.__doc__ = prim.doc or f"The op `{prim.name}`."
     op.primitive = prim
     OPS[prim.name] = op
+    if prim.name in CHOICES:
+        CHOICES[prim.name] = op
     return op
 
 

@@ -187,6 +187,31 @@ def chosen(condition: Any, a: Any, b: Any) -> Any:
     return _np_where(condition, a, b)
 
 
+_NOUGHTS = {letter: number(0, np.dtype(letter)) for letter in "fd"}
+
+
+def masked(g: Any, mask: Any) -> np.ndarray:
+    """g where the mask holds, else 0, also of what is not finite.
+
+    Longer arrays by their bits: choosing by a mask of random signs costs NumPy 15 times as much.
+
+    >>> import numpy as np
+    >>> from rushlight.core.numbers import masked
+    >>> masked(np.array([np.inf, 2.0]), np.array([False, True])).tolist()
+    [0.0, 2.0]
+    """
+    letter = g.dtype.char
+    if letter not in _BITS:
+        return chosen(mask, g, 0.0)
+    if g.size < 256 or g.shape != mask.shape or not g.flags.c_contiguous:
+        return _np_where(mask, g, _NOUGHTS[letter])
+    kind = _BITS[letter]
+    bits = mask.astype(kind, order="C")
+    np.negative(bits, bits)
+    np.bitwise_and(bits, g.view(kind), bits)
+    return bits.view(g.dtype)
+
+
 def _beside(x: float, array: Any) -> Any:
     """A number in an array's bfloat16, which NumPy would widen to meet it."""
     kind = getattr(array, "dtype", None)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .dtypes import bool_
+from .numbers import masked
 from .tape import INPUTS, OUTPUT, PARAMS, PARENTS, SHAPE, Entry, Ghost, ghosts
 
 # Values of `reads` that say more about two operands: when one of them is not needed after all.
@@ -276,16 +278,45 @@ def _term(partial: Any) -> Callable[..., Any]:
             return lambda g, *_: g
         if partial == -1:
             return lambda g, *_: -g
-        return lambda g, *_: g * partial
+        return (lambda g, *_: g * partial) if partial else lambda g, *_: nothing_of(g)
 
     def term(g: Any, y: Any, *xs: Any) -> Any:
         d = partial(y, *xs)
         if type(d) is np.ndarray and d.dtype is g.dtype and d.dtype.char in "fd":
             return g * d
         kind = getattr(d, "dtype", None)
+        if kind in _MASKS:
+            return held(g, d)
         return g * (d if kind is None else _match(d, kind, g))
 
     return term
+
+
+_MASKS = (bool_, np.dtype(bool))
+# What the rules below need of values that are no arrays; an op of that name, once it is declared.
+CHOICES: dict[str, Any] = {"where": None, "zero": None}
+
+
+def _raw(x: Any) -> bool:
+    """Whether numbers are there (of a trace's values `isinstance` would say so too)."""
+    return type(x) is np.ndarray or issubclass(type(x), np.generic)
+
+
+def held(g: Any, mask: Any) -> Any:
+    """g where the mask holds, else 0: a product would make nan of an infinite gradient there."""
+    if type(g) is type(mask) is np.ndarray or (_raw(g) and _raw(mask)):
+        return masked(g, mask)
+    return CHOICES["where"](mask, g, 0.0)
+
+
+def scaled(g: Any, d: Any) -> Any:
+    """g times a partial, or where it holds."""
+    return held(g, d) if d.dtype in _MASKS else g * d
+
+
+def nothing_of(g: Any) -> Any:
+    """Zeros, of an infinite gradient too."""
+    return np.zeros(g.shape, g.dtype) if _raw(g) else CHOICES["zero"](g)
 
 
 def _match(d: Any, kind: Any, g: Any) -> Any:
@@ -293,8 +324,6 @@ def _match(d: Any, kind: Any, g: Any) -> Any:
     if isinstance(d, (np.ndarray, np.generic)):
         if kind.kind == "c":
             return d.conj()
-        if kind.kind == "b":  # NumPy multiplies by a mask four times slower than by numbers
-            return d.astype(g.dtype)
         return d.astype(g.dtype) if kind is not g.dtype and kind.kind == "f" == g.dtype.kind else d
     if kind.is_complex:
         return d.conj()

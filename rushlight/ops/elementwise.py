@@ -16,6 +16,7 @@ from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers, r
 from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from . import quotients
+from .extremes import extreme_pull
 from .transcendental import conj, log
 
 
@@ -103,8 +104,7 @@ def _power(x: Any, p: Any) -> Any:
         if type(x) is np.ndarray and x.dtype.char in "fd" and p == p // 1 and p:
             return _whole_power(x, p)
     if getattr(x, "dtype", None) is not None and x.dtype.kind in "iu":
-        x = np.asarray(x)
-        p = np.asarray(p)
+        x, p = np.asarray(x), np.asarray(p)
         return np.where(p < 0, _negative_power(x, p), np.power(x, np.maximum(p, 0))).astype(x.dtype)
     return np.power(x, p)
 
@@ -322,20 +322,21 @@ fmod = elementwise(
 )  # fmt: skip
 
 
-def _half(mask: Any, tie: Any) -> Any:
-    """1 where `mask`, a half at ties, else 0: the derivative of maximum and its kin."""
+def _half(mask: Any, tie: Any) -> Any:  # 1 where `mask`, a half at ties, else 0
     return where(tie, 0.5, where(mask, 1.0, 0.0))
 
 
 maximum = elementwise(
     "maximum", eval=np.maximum, reads="x", real="maximum not implemented for complex tensors.",
     lower=lambda s, x, y: s.max(x, y), numbers="none",
+    pull=extreme_pull(lambda a, b: a < b),
     partials=[lambda y, a, b: _half(a > b, a == b), lambda y, a, b: _half(b > a, a == b)],
     doc="The larger of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 minimum = elementwise(
     "minimum", eval=np.minimum, reads="x", real="minimum not implemented for complex tensors.",
     lower=lambda s, x, y: s.min(x, y), numbers="none",
+    pull=extreme_pull(lambda a, b: a > b),
     partials=[lambda y, a, b: _half(a < b, a == b), lambda y, a, b: _half(b < a, a == b)],
     doc="The smaller of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip

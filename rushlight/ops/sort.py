@@ -18,7 +18,7 @@ from .elementwise import where
 from .indexing_along import scatter_one, spread_along
 from .reduce import kept, spread
 from .reduce import sum as sum_of
-from .structure import reshape
+from .structure import reshape, zero
 
 
 def in_float32(evaluate: Any) -> Any:
@@ -381,7 +381,7 @@ def _median_all(name: str, skip_nan: bool) -> Any:
 
     def vjp(g: Any, y: Any, x: Any) -> Any:
         hit = (x == y) | ((x != x) & (y != y))
-        ties = sum_of(where(hit, spread(g, x, None) * 0 + 1, 0.0), None, False)
+        ties = sum_of(where(hit, zero(spread(g, x, None)) + 1, 0.0), None, False)
         return where(hit, spread(g / ties, x, None), 0.0)
 
     node = "NanmedianBackward0" if skip_nan else "MedianBackward0"
@@ -424,7 +424,7 @@ def _aminmax(x: np.ndarray, dims: Any, keep: bool) -> tuple[Any, Any]:
 
 def _shared(g: Any, y: Any, x: Any, dims: Any) -> Any:
     hit = x == reshape(y, kept(x.shape, dims))
-    ties = sum_of(where(hit, spread(g, x, dims) * 0 + 1, 0.0), dims, True)
+    ties = sum_of(where(hit, zero(spread(g, x, dims)) + 1, 0.0), dims, True)
     return where(hit, spread(g, x, dims) / ties, 0.0)
 
 

@@ -14,7 +14,7 @@ from ..core.heavy import heavy
 from ..core.tape import INPUTS
 from .elementwise import sgn, where
 from .placing import kind_of
-from .structure import cast
+from .structure import cast, zero
 from .transcendental import conj, cos, exp, exp2, log, log1p, sin, stepwise
 from .transcendental import sqrt as sqrt_of
 
@@ -290,7 +290,7 @@ def _angle_vjp(g: Any, y: Any, x: Any) -> Any:
 angle = general("angle", eval=np.angle, vjp=_angle_vjp, reads="x",
                 doc="The angle of a complex number.")  # fmt: skip
 angle_of_real = general(
-    "angle_of_real", eval=_angle_of_real, vjp=lambda g, y, x: g * 0, node="AngleBackward0",
+    "angle_of_real", eval=_angle_of_real, vjp=lambda g, y, x: zero(g), node="AngleBackward0",
     doc="0 for positive numbers, pi for negative ones.",
 )  # fmt: skip
 

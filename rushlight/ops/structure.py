@@ -236,10 +236,10 @@ def _zeros(x: np.ndarray) -> np.ndarray:
     return y
 
 
-zero = linear("zero", eval=_zeros, adjoint=lambda g, x: 0 * g, doc="Zeros in x's place.")
+zero = linear("zero", eval=_zeros, adjoint=lambda g, x: zero(g), doc="Zeros in x's place.")
 fill = general(
     "fill", eval=lambda x, value: np.full_like(x, dtypes.narrowed(value, x.dtype)), arity=2,
-    vjp=lambda g, y, x, value: (0 * g, g), node="FillBackward2", doc="One value in x's place.",
+    vjp=lambda g, y, x, value: (zero(g), g), node="FillBackward2", doc="One value in x's place.",
 )  # fmt: skip
 
 
@@ -313,7 +313,7 @@ Late.replace_region, Late.strided_view = replace_region, strided_view
 overwrite = general(
     "copy", arity=2,
     eval=lambda x, value: np.broadcast_to(dtypes.narrowed(value, x.dtype), x.shape),
-    vjp=lambda g, y, x, value: (0 * g, g), node="CopyBackwards",
+    vjp=lambda g, y, x, value: (zero(g), g), node="CopyBackwards",
     doc="x with all its values replaced.",
 )  # fmt: skip
 

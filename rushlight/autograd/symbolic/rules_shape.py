@@ -202,7 +202,9 @@ def full_choices(x: Expr) -> Found:
 
 
 def masks(x: Expr) -> Found:
-    """[relu(z) > 0] = [z > 0]."""
+    """[relu(z) > 0] = [z > 0]; where(c, a, 0) = a [c], as a formula has no infinite values."""
+    if x.op == "where" and is_number(x.args[2], 0) and x.args[0].op not in ("eq", "bitwise_and"):
+        return "where(c, a, 0) = a [c]", shaped(build("mul", x.args[1], x.args[0]), x)
     if x.op == "gt" and x.args[0].op == "relu" and is_number(x.args[1], 0):
         return "[relu(z) > 0] = [z > 0]", build("gt", x.args[0].args[0], x.args[1])
     return None

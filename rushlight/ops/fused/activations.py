@@ -11,6 +11,7 @@ import numpy as np
 from ...core.families import general, plain
 from ...core.heavy import fitted, heavy
 from ...core.numbers import number
+from ...core.primitive import held
 from ..elementwise import clamp, where
 from ..transcendental import PRINTED, exp, sigmoid, tanh
 from . import smooth_kernels as kernels
@@ -43,7 +44,7 @@ def _smooth(name: str, kernel: str, eval: Any, vjp: Any, doc: str, flat: str = "
 
 
 def _hardtanh_back(g: Any, x: Any, low: float, high: float) -> Any:
-    return g * ((x > low) & (x < high))
+    return held(g, ~((x <= low) | (x >= high)))
 
 
 def _hardtanh_vjp(g: Any, y: Any, x: Any, low: float, high: float) -> Any:
@@ -106,7 +107,7 @@ def _elu(x: np.ndarray, alpha: float, scale: float, inner: float) -> np.ndarray:
 def _elu_vjp(g: Any, y: Any, x: Any, alpha: float, scale: float, inner: float) -> Any:
     low = exp(clamp(x, None, 0.0) * inner) * (alpha * scale * inner)
     step = scale - alpha * scale * inner  # what is missing where x is positive
-    return g * low if step == 0 else g * low + (g * (x > 0)) * step
+    return g * low if step == 0 else g * low + held(g, x > 0) * step
 
 
 elu = _smooth("elu", "elu_cpu", _elu, _elu_vjp,
@@ -253,7 +254,7 @@ def _kept_outside(x: np.ndarray, bound: float) -> np.ndarray:
 
 hardshrink = _smooth(
     "hardshrink", "hardshrink_cpu", _hardshrink,
-    lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
+    lambda g, y, x, bound: held(g, ~((x >= -bound) & (x <= bound))),
     "x outside of -bound..bound, else 0.", flat="HardshrinkBackwardBackward0",
 )  # fmt: skip
 
@@ -266,13 +267,13 @@ def _softshrink(x: np.ndarray, bound: float) -> np.ndarray:
 softshrink = _smooth(
     "softshrink", "softshrink_cpu",
     _softshrink,
-    lambda g, y, x, bound: g * ~((x >= -bound) & (x <= bound)),
+    lambda g, y, x, bound: held(g, ~((x >= -bound) & (x <= bound))),
     "x moved by `bound` towards 0, where it stays.", flat="SoftshrinkBackwardBackward0",
 )  # fmt: skip
 
 
 def _threshold_back(g: Any, x: Any, bound: float, value: float) -> Any:
-    return g * ~(x <= bound)
+    return held(g, ~(x <= bound))
 
 
 def _threshold_vjp(g: Any, y: Any, x: Any, bound: float, value: float) -> Any:
@@ -296,7 +297,7 @@ def _sixth(x: np.ndarray) -> np.ndarray:
 
 hardsigmoid = _smooth(
     "hardsigmoid", "hardsigmoid_cpu", _sixth,
-    lambda g, y, x: g * ((x > -3) & (x < 3)) * (1 / 6), "(x + 3) / 6 held between 0 and 1.",
+    lambda g, y, x: held(g, (x > -3) & (x < 3)) * (1 / 6), "(x + 3) / 6 held between 0 and 1.",
 )  # fmt: skip
 hardswish = _by_rounds(
     "hardswish", "hardswish_cpu", kernels.hardswish, kernels.hardswish_back,
