@@ -146,13 +146,13 @@ def _gradients(
 def _bare(x: Any) -> Tensor:
     """The values without a history; of a class that keeps its own they stay that class's."""
     array = x._array
-    return array.met() if getattr(array, "shell", False) else wrap(array)
+    return array.met() if getattr(type(array), "shell", False) else wrap(array)
 
 
 def _filled(x: Any, number: int) -> Tensor:
     """One number in a tensor's form, which a class with values of its own makes itself."""
     array = x._array
-    if getattr(array, "shell", False):
+    if getattr(type(array), "shell", False):
         return x.detach().clone().fill_(number)
     return wrap(np.full_like(array, number))
 

@@ -101,7 +101,7 @@ def shallow_copy(self: Tensor) -> Tensor:
 def reduce_for_pickle(self: Tensor, protocol: int) -> Any:
     if STATE.tracer is not None:
         STATE.tracer.escape("a pickle")
-    if getattr(self._array, "shell", False):
+    if getattr(type(self._array), "shell", False):
         return self._array.pickled(self._entry is not None)
     kind = Tensor if self._inference else type(self)
     return _rebuild, (kind, self._array, self._entry is not None, hung_on(self))

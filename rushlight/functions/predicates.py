@@ -211,7 +211,7 @@ def isclose(
     a, b = input._array, other._array
     if a.shape != b.shape:
         shapes.broadcast(a.shape, b.shape)
-    if getattr(a, "shell", False) or getattr(b, "shell", False):
+    if getattr(type(a), "shell", False) or getattr(type(b), "shell", False):
         return _by_operators(input, other, rtol, atol, equal_nan)
     close = a == b
     if a.dtype.kind in "fcV" and equal_nan:

@@ -148,7 +148,7 @@ def contains(self: Tensor, value: Any) -> bool:
 def tolist(self: Tensor) -> Any:
     """The values as nested lists of Python numbers."""
     array = self._array
-    if getattr(array, "shell", False):
+    if getattr(type(array), "shell", False):
         raise RuntimeError(
             f".tolist() is not supported for tensor subclasses, got {type(self).__name__}"
         )
@@ -188,7 +188,7 @@ def formatted(self: Tensor, spec: str) -> str:
 def _address(self: Tensor) -> int:
     if STATE.tracer is not None:
         STATE.tracer.escape(".data_ptr()")
-    nothing = self.device.type == "meta" or getattr(self._array, "shell", False)
+    nothing = self.device.type == "meta" or getattr(type(self._array), "shell", False)
     blank = nothing or not self._array.size
     return 0 if blank else hand_out(self._array).ctypes.data
 
@@ -221,7 +221,7 @@ def _values(self: Tensor, force: bool = False) -> np.ndarray:
     if STATE.tracer is not None:
         STATE.tracer.escape(".numpy()")
     if isinstance(self._array, Value):
-        if getattr(self._array, "shell", False):
+        if getattr(type(self._array), "shell", False):
             raise RuntimeError(".numpy() is not supported for tensor subclasses.")
         if STATE.transforms:
             raise fail(

@@ -447,7 +447,7 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
     """
     if self.device.type == "meta":
         return _blank_of(self._array)
-    if getattr(self._array, "shell", False):  # of a class that keeps its values elsewhere
+    if getattr(type(self._array), "shell", False):  # of a class that keeps its values elsewhere
         raise RuntimeError(
             "The tensor has a non-zero number of elements, but its data is not allocated yet."
         )
