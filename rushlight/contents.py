@@ -164,7 +164,7 @@ METHODS = {
     ),
     "seldom": (
         "prelu resize resize_as hash_tensor grad_dtype module_load const_data_ptr dequantize"
-        " storage_type xpu mtia ipu"
+        " storage_type dim_order xpu mtia ipu"
     ),
 }
 SHARED = {

@@ -112,6 +112,8 @@ def _or_theirs(twin: Function) -> Function:
 def _taken_from(self: Tensor, other: Any) -> Any:
     if type(other) in (int, float) and self.dtype.is_floating_point:
         return elementwise.take_from(self, other)
+    if not calls.is_operand(other):
+        return NotImplemented
     y = elementwise.sub(other, self)
     return named(y, "RsubBackward0") if isinstance(y, Tensor) else y
 
@@ -462,8 +464,6 @@ _LATER: dict[str, Any] = {
     "volatile": property(lambda self: False),
     "to_dense": lambda self, dtype=None, *, masked_grad=None: (
         self if dtype is None else to(self, dtype)),
-    "dim_order": lambda self: tuple(sorted(
-        range(self._array.ndim), key=lambda dim: -self._array.strides[dim])),
     "dense_dim": lambda self: self._array.ndim, "sparse_dim": lambda self: 0,
     "is_distributed": lambda self: False, "hardshrink": hardshrink,
 }  # fmt: skip

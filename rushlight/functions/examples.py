@@ -286,13 +286,6 @@ MEMBERS = {
     >>> x.to_dense() is x
     True
     """,
-    "dim_order": """
-    The dimensions from the one with the longest steps in memory to the one with the shortest.
-
-    >>> import rushlight as torch
-    >>> torch.zeros(2, 3).dim_order(), torch.zeros(2, 3).t().dim_order()
-    ((0, 1), (1, 0))
-    """,
     "dense_dim": """
     How many dimensions are not sparse: all of them.
 

@@ -73,6 +73,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Any = None) -> 
     if index._array.dtype not in (np.int64, np.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     size = _size(input, place)
+    if not size and index._array.size and not place:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
     if place == 1 and input._array.flags.c_contiguous:  # `_rows` has a program ask it again
         given = settled(index).reshape(-1)
         if not ix.within(given, size):
@@ -394,13 +396,13 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise TypeError(f"expected 'indices' to be a Tensor; got {type(indices).__name__}")
     if indices._array.dtype.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
-    if not isinstance(shape, (int, Tensor, list, tuple)) or (
-        isinstance(shape, Tensor) and (shape._array.ndim > 1 or shape._array.dtype.kind not in "iu")
-    ):
+    if not isinstance(shape, (int, list, tuple)):
         kind = type(shape) if not isinstance(shape, Tensor) else "<class 'torch.Tensor'>"
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {kind}")
-    single = isinstance(shape, int) or not np.ndim(shape)
-    sizes = (int(shape),) if single else tuple(map(int, shape))  # type: ignore[arg-type]  # several
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    for size in sizes:
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(size)}")
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     flat = indices._array

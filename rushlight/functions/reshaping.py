@@ -12,6 +12,7 @@ from ..core import dtypes, shapes
 from ..core.dispatch import named, result_type, scalar_type_name, wrap_array
 from ..core.errors import fail
 from ..core.inplace import in_place, memory, refuse_leaf
+from ..core.memory import FILLS
 from ..core.numbers import held
 from ..core.overrides import kin
 from ..core.tape import PRIM, mark_quietly, mark_written
@@ -80,6 +81,8 @@ def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = No
     if wanted > flat.size:
         fresh = np.zeros(wanted, array.dtype)
         fresh[: flat.size] = flat
+        for fill in FILLS:
+            fill(fresh[flat.size :])
         flat = fresh
     self._array = _laid(flat[:wanted], shape, memory_format)
     mark_written(self._array)

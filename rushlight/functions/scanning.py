@@ -176,6 +176,14 @@ def diff(
     for extra in (prepend, append):
         if extra is not None and extra._array.ndim != input._array.ndim:
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+        for at, size in enumerate(() if extra is None else extra._array.shape):
+            if at != place and size != input._array.shape[at]:
+                raise RuntimeError(
+                    "diff expects the shape of tensor to prepend or append to match that of input"
+                    " except along the differencing dimension;"
+                    f" input.size({at}) = {input._array.shape[at]}, but got"
+                    f" tensor.size({at}) = {size}"
+                )
     parts = [part for part in (prepend, input, append) if part is not None]
     if n == 0:
         return _out(named(s.clone(input), "torch::autograd::CopyBackwards"), out)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import warnings
 from math import prod
 from typing import Any
 
 from ..autograd.leaves import look_after
 from ..core.dispatch import named, scalar_type_name
-from ..core.dtypes import dtype
+from ..core.dtypes import dtype, memory_format
 from ..core.errors import levels_out
 from ..core.handles import attached_to_leaf
 from ..core.tape import LEAF
@@ -76,6 +77,36 @@ def dequantize(self: Tensor) -> Tensor:
     tensor([1., 2.])
     """
     return self.float()
+
+
+def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """The dimensions by how their elements lie in memory, those far apart first.
+
+    Args: ambiguity_check, True to refuse a tensor that lies so in several orders, or a list of
+    memory formats of which it has to have one. Raises: RuntimeError for what lies in several.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.dim_order.html
+
+    >>> import rushlight as torch
+    >>> torch.zeros(2, 3).dim_order(), torch.zeros(2, 3).t().dim_order()
+    ((0, 1), (1, 0))
+    """
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    if not isinstance(ambiguity_check, (bool, list)) or not all(
+        isinstance(one, memory_format) for one in formats
+    ):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+    sizes, steps = self._array.shape, self._array.strides
+    doubtful = 1 in sizes or any(a == b for a, b in itertools.pairwise(steps))
+    if ambiguity_check is not False:
+        fitting: Any = self
+        if doubtful and sum(fitting.is_contiguous(memory_format=one) for one in formats) != 1:
+            raise RuntimeError(
+                "The tensor does not have unique dim order, or cannot map to exact one of the given"
+                " memory formats."
+            )
+        if 0 in steps:
+            raise RuntimeError("The tensor does not have unique dim order.")
+    return tuple(sorted(range(len(steps)), key=lambda dim: -steps[dim]))
 
 
 def storage_type(self: Tensor) -> Any:
@@ -190,5 +221,5 @@ METHODS: dict[str, Any] = {
     "prelu": prelu, "resize": resize, "resize_as": resize_as,
     "hash_tensor": hash_tensor, "grad_dtype": property(_grad_dtype, _set_grad_dtype),
     "module_load": module_load, "const_data_ptr": const_data_ptr, "dequantize": dequantize,
-    "storage_type": storage_type, "xpu": xpu, "mtia": mtia, "ipu": ipu,
+    "storage_type": storage_type, "dim_order": dim_order, "xpu": xpu, "mtia": mtia, "ipu": ipu,
 }  # fmt: skip

@@ -24,7 +24,7 @@ __all__ = [
 
 _PRECISIONS = ("highest", "high", "medium")
 _DEBUG_MODES = ("default", "warn", "error")
-_state: dict[str, Any] = {"precision": "highest", "deterministic": 0}
+_state: dict[str, Any] = {"precision": "highest", "deterministic": 0, "warn_only": False}
 
 
 def set_default_tensor_type(t: Any) -> None:
@@ -93,6 +93,7 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> torch.use_deterministic_algorithms(False)
     """
     _state["deterministic"] = (1 if warn_only else 2) if mode else 0
+    _state["warn_only"] = bool(warn_only)
     memory.FILLS[:] = [_strike] if mode else []
 
 
@@ -124,7 +125,7 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
     >>> torch.is_deterministic_algorithms_warn_only_enabled()
     False
     """
-    return _state["deterministic"] == 1
+    return _state["warn_only"]
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
