@@ -43,7 +43,9 @@ class TransformedDistribution(Distribution):
             )
         there = f.forward_shape(shape)
         whole = f.inverse_shape(there)  # with the dimensions that only the transforms bring
-        base_distribution = base_distribution.expand(whole[: len(whole) - own])
+        batch = whole[: len(whole) - own]
+        if batch != base_distribution.batch_shape:  # else its parameters stay the leaves they are
+            base_distribution = base_distribution.expand(batch)
         folded = f.domain.event_dim - own
         if folded > 0:
             base_distribution = Independent(base_distribution, folded)
