@@ -22,7 +22,7 @@ def _logit_loss(x: np.ndarray, t: np.ndarray) -> np.ndarray:
     if half(x):  # ops on short numbers in torch, each of which rounds
         wide = widened(x)
         y = np.minimum(wide, 0) - np.log1p(np.exp(-np.abs(wide)))
-        return (1 - t) * x - y.astype(x.dtype)
+        return (x.dtype.type(1) - t) * x - y.astype(x.dtype)
     y = np.log1p(np.exp(-np.abs(x)))
     y += np.maximum(x, 0)
     y -= x * t
