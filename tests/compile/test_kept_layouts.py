@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -49,3 +50,22 @@ def test_gradients(formula: str, way: str, both: bool, backend: str) -> None:
         for a, b in zip(*found):
             assert_close(b, a)
     assert len(compiled.programs) == 1 and not compiled.reasons
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_fields_of_records(step: int) -> None:
+    """NumPy's steps may be no multiple of an element: such memory is copied before each run."""
+    records = np.zeros(6, dtype=[("number", "f4"), ("flag", "i1")])
+    x = rl.from_numpy(records["number"][::step])
+    weight = rl.ones(len(x), requires_grad=True)
+    plain, kept = rl.compile(lambda x: x * 2 + 1), rl.compile(lambda x, w: x * w)
+    added = rl.compile(lambda x: x.add_(1))
+    for start in (0.0, 10.0, 20.0):
+        records["number"] = np.arange(6) + start
+        wanted = (np.arange(6) + start)[::step]
+        np.testing.assert_array_equal(plain(x).numpy(), wanted * 2 + 1)
+        (found,) = rl.autograd.grad(kept(x, weight).sum(), weight)
+        np.testing.assert_array_equal(found.numpy(), wanted)
+        added(x)
+        np.testing.assert_array_equal(records["number"][::step], wanted + 1)
+    assert len(plain.programs) == len(kept.programs) == len(added.programs) == 1

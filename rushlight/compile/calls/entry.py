@@ -62,8 +62,8 @@ def arrays(
     slots of `apart` must lie apart from that in the second ones.
     """
     found = _definition()
-    if found is None:
-        return None
+    if found is None or any(step % dtype.itemsize for _, dtype, steps in forms for step in steps):
+        return None  # fields of NumPy's records lie between elements: the code was made for a copy
     new, made = found
     watched = watched or Words([])
     extents = _extents(apart, dict(zip(slots, forms)))
