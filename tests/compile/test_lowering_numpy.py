@@ -91,6 +91,9 @@ NATIVE: list[tuple[str, list[Any], tuple[Any, ...], dict[str, Any]]] = [
     ("numpy.written", [X, COUNTS[:1]], (A, B), {}),
     ("numpy.with_item", [X, Y], (A, (slice(0, 2), slice(1, 3)), 1.5), {}),
     ("numpy.with_item", [X, MASK], (A, B, 0.0), {}),
+    ("numpy.with_item", [X, PLACES[:2]], (A, B, 0.0), {}),
+    ("numpy.with_item", [X, PLACES[:1]], (A, (slice(None), B), 0.5), {}),
+    ("numpy.with_item", [X, np.array([1, 0, 1])], (A, (..., B), np.arange(9.0).reshape(3, 3)), {}),
 ]  # fmt: skip
 OUTSIDE: list[tuple[str, list[Any], tuple[Any, ...], dict[str, Any]]] = [
     ("numpy.add.reduce", [X], (A,), {"where": MASK}),
@@ -99,7 +102,7 @@ OUTSIDE: list[tuple[str, list[Any], tuple[Any, ...], dict[str, Any]]] = [
     ("method.view", [X], (A, np.int32), {}), ("numpy.linalg.norm", [X], (A,), {}),
     ("numpy.power", [COUNTS, COUNTS], (A, B), {}), ("numpy.matmul", [COUNTS, COUNTS.T], (A, B), {}),
     ("numpy.add", [X.astype(np.float16)], (A, A), {}), ("numpy.sin", [MASK], (A,), {}),
-    ("numpy.with_item", [X, PLACES[:2]], (A, B, 0.0), {}),
+    ("numpy.with_item", [X, PLACES[:2], PLACES[:2]], (A, (B, Hole(2)), 0.0), {}),
     ("numpy.with_item", [X], (A, slice(None, None, -2), 1.0), {}), ("numpy.sort", [X], (A,), {}),
 ]  # fmt: skip
 

@@ -72,6 +72,21 @@ def columns(w: World) -> Any:
     return step
 
 
+def decoded(w: World) -> Any:
+    """A cache of keys: the number stands behind the batch, and what is written has no such size."""
+    t = w.t
+
+    def step(x: Any) -> Any:
+        t.across[:, t.at] = x[:2, 0]
+        t.memory[..., t.at % 3] = x.sum() + t.at
+        t.memory.view(2, SIZE // 2, 3)[:, t.at // 2] = x[:2]
+        seen_so_far = torch.arange(SIZE) <= t.at
+        t.at = (t.at + 1) % SIZE
+        return (t.across * seen_so_far).sum(1)
+
+    return step
+
+
 def from_the_end(w: World) -> Any:
     t = w.t
 
@@ -109,7 +124,7 @@ def course(make: Any, run: Any, seed: int) -> list[Any]:
 @pytest.mark.filterwarnings("ignore:compiled")
 @backends
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("make", [rows, one_row, columns, from_the_end])
+@pytest.mark.parametrize("make", [rows, one_row, columns, decoded, from_the_end])
 def test_places_are_those_of_eager_calls(make: Any, seed: int, backend: str) -> None:
     found = course(make, lambda f: torch.compile(f, backend=backend), seed)
     wanted = course(make, lambda f: f, seed)
@@ -118,7 +133,7 @@ def test_places_are_those_of_eager_calls(make: Any, seed: int, backend: str) -> 
 
 
 @pytest.mark.filterwarnings("ignore:compiled")
-@pytest.mark.parametrize("make", [rows, one_row, columns])
+@pytest.mark.parametrize("make", [rows, one_row, columns, decoded])
 def test_one_program_serves_all_places(make: Any) -> None:
     w = World()
     step = torch.compile(make(w), backend="numpy")
@@ -144,6 +159,30 @@ def test_values_of_all_shapes(shape: tuple[int, ...]) -> None:
         for _ in range(5):
             try:
                 found.append((call(torch.full(shape, 2.0)).item(), t.memory.tolist(), t.at))
+            except RuntimeError as error:
+                found.append((str(error), t.memory.tolist(), t.at))
+    assert found[:5] == found[5:]
+
+
+_SHAPES = [(3, 2), (1, 3, 2), (2,), (1, 2), (3, 1), (), (1, 1, 2), (2, 2), (3,), (1, 1, 3, 2)]
+
+
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_values_behind_other_dimensions(shape: tuple[int, ...]) -> None:
+    found = []
+    for run in (lambda f: f, lambda f: torch.compile(f, backend="numpy")):
+        t = types.SimpleNamespace(at=0, memory=torch.zeros(3, SIZE, 2))
+
+        def step(x: Any, t: Any = t) -> Any:
+            t.at += 2
+            t.memory[:, t.at] = x
+            t.memory[..., t.at - 1, :] = 2 * x
+            return t.memory.sum()
+
+        call = run(step)
+        for k in range(5):
+            try:
+                found.append((call(torch.full(shape, 2.0 + k)).item(), t.memory.tolist(), t.at))
             except RuntimeError as error:
                 found.append((str(error), t.memory.tolist(), t.at))
     assert found[:5] == found[5:]

@@ -139,9 +139,33 @@ def _index_put(s: Any, x: Any, value: Any, key: Any, accumulate: bool) -> Any:
     if _fixed(key):
         return _overwritten(s, x, value, key)
     if type(one) is not Value or one.dtype != bool or value.size != 1:
-        raise NotNative("places overwritten")
+        places = _spelled(key, x.ndim)
+        dims = [i for i, found in enumerate(places) if found is not None]
+        if len(dims) != 1 or len(places) != x.ndim:
+            raise NotNative("places overwritten")
+        return _put_along(s, x, value, dims[0], places[dims[0]])
     mask = s.reshape(one, (*one.shape, *(1,) * (x.ndim - one.ndim)))
     return s.where(mask, s.cast(s.reshape(value, ()), x.dtype), x)
+
+
+def _put_along(s: Any, x: Any, value: Any, dim: int, index: Any) -> Any:
+    """x with what is at places of a dimension overwritten; of two values for one the last stays."""
+    n, m = x.shape[dim], index.size
+    if index.ndim != 1 or not m or (m > 1 and n * m > max(_WIDE, x.size)):
+        raise NotNative("places overwritten")
+    region = (*x.shape[:dim], m, *x.shape[dim + 1 :])
+    value = s.cast(s.wrap(value), x.dtype)
+    while value.ndim > x.ndim and value.shape[0] == 1:
+        value = s.reshape(value, value.shape[1:])
+    value, at = s.expand(value, region), _checked(s, index, n)
+    along = (*(1,) * dim, n, *(1,) * (x.ndim - 1 - dim))
+    if m == 1:
+        hit = s.eq(s.iota(along, dim), s.reshape(at, (1,) * x.ndim))
+        return s.where(hit, value, x)
+    same = s.eq(s.iota((n, m), 0), s.reshape(at, (1, m)))
+    found = s.amax(s.where(same, s.iota((n, m), 1), s.constant(-1, INT64)), 1)
+    picked = s.take(value, s.max(found, s.constant(0, INT64)), dim)
+    return s.where(s.reshape(found >= 0, along), picked, x)
 
 
 def _fixed(key: Any) -> bool:
@@ -328,6 +352,8 @@ def _index_fill(s: Any, x: Any, dim: int, index: Any, value: Any) -> Any:
 
 def _index_copy(s: Any, x: Any, source: Any, dim: int, index: Any) -> Any:
     known = _known(index)
+    if known is None and x.ndim:
+        return _put_along(s, x, source, dim, index)
     if known is None:
         raise NotNative("places overwritten")
     if not x.ndim:

@@ -172,8 +172,9 @@ def _written(s: Any, x: Any, value: Any) -> Any:
 
 
 def _with_item(s: Any, x: Any, key: Any, value: Any) -> Any:
-    """`x[key] = value` on a copy: by a mask, or to a part that no array names."""
-    if type(key) is Value and key.dtype == bool:
+    """`x[key] = value` on a copy: by a mask, at places of a dimension, or to a part."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(type(one) is Value for one in parts):
         return INDEXING["index_put"](s, x, s.wrap(value), key, False)
     spelled_out(key, x.ndim)
     return STRUCTURE["slice_scatter"](s, x, s.wrap(value), key)

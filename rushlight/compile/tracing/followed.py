@@ -24,7 +24,7 @@ class _Boundary:
         name = getattr(func, "__name__", "")
         noted = name in _TAKE_NUMBERS
         if name == "__setitem__" and len(args) > 1 and holes.holds(args[1], Number):
-            args = args[0], placed(*args), *args[2:]
+            args = args[0], *placed(*args)
         if noted and type(kwargs.get("alpha")) is Number:
             args, kwargs = _scaled(name, args, kwargs)
         if not noted and holes.holds((args, kwargs), Number):

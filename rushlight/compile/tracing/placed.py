@@ -19,8 +19,11 @@ from .numbers import Number, asked
 _LONGEST = 1 << 12  # elements of a slice
 
 
-def placed(x: Any, key: Any, value: Any) -> Any:
-    """An index to write at, with tensors in the places of numbers where that comes to the same."""
+def placed(x: Any, key: Any, value: Any) -> tuple[Any, Any]:
+    """An index and what is written at it, with tensors in the places of numbers.
+
+    Both are as they were where that does not come to the same.
+    """
     parts = list(key) if type(key) is tuple else [key]
     moving = [k for k, part in enumerate(parts) if holes.holds(part, Number)]
     plain = all(
@@ -28,18 +31,27 @@ def placed(x: Any, key: Any, value: Any) -> Any:
     )
     dims = x._array.ndim
     if len(moving) != 1 or not plain or sum(part is Ellipsis for part in parts) > 1:
-        return key
+        return key, value
     at = moving[0]
     behind = len(parts) - at if Ellipsis in parts[:at] else dims - at
     if not 0 < behind <= dims:
-        return key
-    new = _index(parts[at], x._array.shape[dims - behind], at == 0 and behind == dims)
+        return key, value
     shape = list(x._array.shape)
+    written = _with_place(value, behind, dims) if type(parts[at]) is Number else value
+    new = _index(parts[at], shape[dims - behind]) if written is not None else None
     shape[dims - behind] = 1 if new is None else new._array.shape[0]
-    if new is None or not _fits(value, shape):
-        return key
+    if new is None or not _fits(written, shape):
+        return key, value
     parts[at] = new
-    return tuple(parts) if type(key) is tuple else new
+    return (tuple(parts) if type(key) is tuple else new), written
+
+
+def _with_place(value: Any, behind: int, dims: int) -> Any:
+    """What is written, with a dimension of one for that which a number leaves out."""
+    rank = value._array.ndim if isinstance(value, Tensor) else 0
+    if rank < behind or behind == dims:  # dimensions in front of the first may be of one
+        return value
+    return value.unsqueeze(rank - behind + 1) if rank < dims else None
 
 
 def _fits(value: Any, shape: list[int]) -> bool:
@@ -54,13 +66,10 @@ def _is_whole(part: Any) -> bool:
     return type(part) is slice and part == slice(None)
 
 
-def _index(part: Any, length: int, first: bool) -> Tensor | None:
-    """The places of one dimension; None where they are none, or not within it.
-
-    A number leaves out its dimension; where that is the first, nothing tells it from one of size 1.
-    """
+def _index(part: Any, length: int) -> Tensor | None:
+    """The places of one dimension; None where they are none, or not within it."""
     if type(part) is Number:
-        fits = first and _is_known(part) and asked(f"{-length} <= {part.text} < {length}")
+        fits = _is_known(part) and asked(f"{-length} <= {part.text} < {length}")
         start = _whole(part) if fits else None
         return None if start is None else start + wrap(np.zeros(1, np.int64))
     if type(part) is not slice or part.step is not None:
