@@ -43,6 +43,7 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
     """Every chain of a code object and of those inside it, each once."""
     found: dict[Chain, None] = {}
     current: list[str] = []
+    first = code.co_varnames[0] if code.co_argcount else "self"
     whole = list(dis.get_instructions(code))
     added, files = _added_to(whole), _files_in(code, whole)
     body = [one for one in whole if one.opname not in _SILENT]
@@ -59,7 +60,7 @@ def chains_in(code: CodeType) -> tuple[Chain, ...]:
             elif body[k - 1].offset in files:
                 current.append(FILE)
             found[tuple(current)] = None
-        *complete, current = _begun(instruction)
+        *complete, current = _begun(instruction, first)
         found.update(dict.fromkeys(map(tuple, complete)))
     if current:
         found[tuple(current)] = None
@@ -83,14 +84,19 @@ def _further(current: list[str], body: list[dis.Instruction], added: set[int]) -
     return [] if inside and current[-1].startswith(ITEM) else None
 
 
-def _begun(instruction: dis.Instruction) -> list[list[str]]:
-    """The chains that an instruction begins: only the last goes on, and may be empty."""
+def _begun(instruction: dis.Instruction, first: str) -> list[list[str]]:
+    """The chains that an instruction begins: only the last goes on, and may be empty.
+
+    `super()` takes the `first` argument without a word of it in the code.
+    """
     name, loaded = instruction.opname, instruction.argval
+    if name in _GLOBALS and loaded == "super":
+        return [[first], [OUTSIDE + loaded]]
     if name in _LOADS and isinstance(loaded, str):
         return [[OUTSIDE * (name in _GLOBALS) + loaded]]
     if "LOAD_FAST" in name and isinstance(loaded, tuple):  # two loads in one
         return [[str(one)] for one in loaded]
-    return [["self"], []] if name.startswith("LOAD_SUPER") else [[]]
+    return [[first], []] if name.startswith("LOAD_SUPER") else [[]]
 
 
 def _is_item(one: dis.Instruction) -> bool:
