@@ -19,7 +19,6 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...core.dtypes import bfloat16
 from . import llvm
 from .emit import F32, F64, I64, PTR, Function, Module, Type, Value, vector
 from .scalar import Emitter
@@ -299,7 +298,7 @@ def _sum(f: Function, x: Value, y: Value) -> Value:
         return f.add(x, y)
     single = x.type.of("float32")
     total = f.add(Value(x.name, single), Value(y.name, single))
-    return Emitter(f).cast(total, bfloat16.numpy)
+    return Value(Emitter(f).few_digits(total).name, x.type)
 
 
 def _numbers(f: Function, index: Value, lanes: int) -> Value:

@@ -21,6 +21,7 @@ ELEMENTS = {
 }  # fmt: skip
 MEMORY = {"bool": "uint8", "bfloat16": "uint16"}  # what stands there for others
 KINDS = {"bfloat16": "f", "pairs": "f"}  # where NumPy has another
+_STAND_INS = {"bfloat16": "uint16", "pairs": "int32"}  # as large; NumPy by itself knows neither
 SHORT = {"float": "f32", "double": "f64", "ptr": "p0"}
 
 
@@ -38,9 +39,7 @@ class Type:
         self.name = name
         self.lanes = lanes
         self.element = ELEMENTS[name]
-        self.dtype: Any = (
-            None if name in ("ptr", "void") else np.dtype(np.int32 if name == "pairs" else name)
-        )
+        self.dtype: Any = None if name in ("ptr", "void") else np.dtype(_STAND_INS.get(name, name))
         self.kind: str = name[0] if self.dtype is None else KINDS.get(name) or self.dtype.kind
         self.bits = 64 if self.dtype is None else 1 if name == "bool" else 8 * self.dtype.itemsize
         self.memory = ELEMENTS[MEMORY.get(name, name)]
