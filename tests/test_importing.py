@@ -245,3 +245,26 @@ def test_the_package_runs_from_an_archive(tmp_path, monkeypatch) -> None:
             "mm(): argument 'input' (position 1) must be Tensor, not int",
             "[[0.0, 0.0], [0.5, 0.5]]", "tench", "True",
         ]  # fmt: skip
+
+
+_WITHOUT_EXTRAS = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1].split()))  # importing these raises
+import rushlight as rl
+import rushlight.distributed, rushlight.fx, rushlight.onnx, rushlight.utils.data, rushlight.vision
+net = rl.nn.Linear(2, 1)
+for name in ("SGD", "Adam", "Adagrad", "NAdam"):
+    optimizer = getattr(rl.optim, name)(net.parameters(), lr=0.1)
+    rl.compile(net)(rl.ones(3, 2)).sum().backward()
+    optimizer.step()
+try:
+    rl.ones(2).bfloat16()
+except ImportError as error:
+    print(*error.__notes__)
+"""
+
+
+def test_nothing_asks_for_extras_before_they_are_used() -> None:
+    extras = "ml_dtypes llvmlite PIL matplotlib onnx mpi4py sympy tensorboardX"
+    said = printed(_WITHOUT_EXTRAS, extras)
+    assert said == "bfloat16 needs ml_dtypes: pip install ml_dtypes\n"

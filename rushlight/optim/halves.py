@@ -22,7 +22,7 @@ EXACT = frozenset(
     "sgd adam rmsprop adagrad adamax nadam".split()
 )  # modules of rules: see the tests
 LEAST = 2048  # elements from which one parameter alone pays for programs
-_KIND, _SINGLE = bfloat16.numpy, np.dtype(np.float32)
+_SINGLE = np.dtype(np.float32)  # that of bfloat16 is there with ml_dtypes only
 _used: set[str] = set()  # rules that have programs: small parameters go by them too
 
 
@@ -33,15 +33,15 @@ class Rounded(Drafted):
 
     def __init__(self, value: Any) -> None:
         s = value.s
-        self.value = s.cast(s.cast(value, _KIND), _SINGLE)
+        self.value = s.cast(s.cast(value, bfloat16.numpy), _SINGLE)
 
     def add(self, other: Any, *, alpha: Any = 1) -> Drafted:
         """As for tensors, a factor is rounded too."""
         if isinstance(other, Drafted) and type(alpha) is Rate:
             s = self.value.s
-            alpha = Rate(s.cast(s.cast(self.of(alpha), _KIND), _SINGLE))
+            alpha = Rate(s.cast(s.cast(self.of(alpha), bfloat16.numpy), _SINGLE))
         elif isinstance(other, Drafted) and alpha != 1:
-            alpha = float(np.asarray(alpha, np.float64).astype(_KIND))
+            alpha = float(np.asarray(alpha, np.float64).astype(bfloat16.numpy))
         return super().add(other, alpha=alpha)
 
     def addcdiv(self, numerator: Drafted, denominator: Drafted, *, value: Any = 1) -> Drafted:
@@ -59,7 +59,7 @@ def _draft(update: Callable[..., None], *args: Any) -> tuple[Any, ...]:
     count = len(args[-3]) + 2  # parameter, slots and gradient
     wide = [s.cast(value, _SINGLE) for value in args[:count]]
     found = drafted(update, Rounded, *wide, *args[count:])
-    return tuple([s.cast(value, _KIND) for value in found])
+    return tuple([s.cast(value, bfloat16.numpy) for value in found])
 
 
 class HalfUpdate(Update):
@@ -79,7 +79,7 @@ class HalfUpdate(Update):
 def _flat(tensor: Any) -> np.ndarray | None:
     """The numbers of a bfloat16 tensor, one after the other, if they lie so."""
     array = tensor._array
-    plain = type(array) is np.ndarray and array.dtype is _KIND and array.flags.c_contiguous
+    plain = type(array) is np.ndarray and array.dtype is bfloat16.numpy and array.flags.c_contiguous
     return array.reshape(-1) if plain else None
 
 
@@ -107,7 +107,7 @@ def _carried_out(run: HalfUpdate, flat: list[np.ndarray], names: tuple[str, ...]
     """Nothing is written unless all is: the end goes first, in memory of its own."""
     size, least = flat[0].size, BLOCKS[-1]
     rest = min(size, size % least or least)
-    ends = [np.zeros(least, _KIND) for _ in flat]
+    ends = [np.zeros(least, bfloat16.numpy) for _ in flat]
     for end, one in zip(ends, flat):
         end[:rest] = one[size - rest :]
     run.run(ends[0], ends[-1], dict(zip(names, ends[1:-1])))
