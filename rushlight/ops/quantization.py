@@ -28,7 +28,7 @@ def _fake_quantize(
 
 def _on_grid(y: Any, x: Any, scale: Any, zero_point: Any, low: int, high: int, whole: bool) -> Any:
     level = _level(x, scale, zero_point, whole)
-    return (level >= low) & (level <= high)
+    return ((level >= low) & (level <= high)) * 1.0  # a factor in torch: 0 * inf is nan
 
 
 def _declared(name: str, kernel: str, node: str) -> Any:
