@@ -330,6 +330,24 @@ def _match(d: Any, kind: Any, g: Any) -> Any:
     return d.to(g.dtype) if kind.is_floating_point and g.dtype.is_floating_point else d
 
 
+def bake_extreme(loses: Callable[[Any, Any], Any]) -> Callable[[Any, Entry], Any]:
+    """The pull of the larger or the smaller of two operands, of which `loses(a, b)` tells one.
+
+    A half to each at ties, nothing to the loser, of an infinite gradient too. Beside nan neither
+    loses, and both get the gradient, as in torch.
+    """
+    shared = bake_elementwise([lambda y, a, b: 1 - (a == b) * 0.5] * 2, "x")
+
+    def pull(g: Any, entry: Entry) -> Any:
+        (a, b), (left, right) = entry[INPUTS], shared(g, entry)
+        return (
+            None if left is None else held(left, ~loses(a, b)),
+            None if right is None else held(right, ~loses(b, a)),
+        )
+
+    return pull
+
+
 def bake_multilinear(adjoints: Sequence[Any], keep: bool) -> Callable[[Any, Entry], Any]:
     """The pull that calls one adjoint per operand that wants its gradient."""
     if len(adjoints) == 1:

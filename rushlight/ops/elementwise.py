@@ -13,10 +13,9 @@ from ..core.families import elementwise, general, plain
 from ..core.heavy import heavy
 from ..core.numbers import HALVES, chosen, next_after, wide
 from ..core.operands import bools_apart, refuse_bools, refuse_negative_powers, refuse_two_types
-from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise
+from ..core.primitive import ADDED, CHOSEN, CROSSED, DIVIDED, RAISED, bake_elementwise, bake_extreme
 from ..core.tape import INPUTS, PARAMS, PARENTS, Entry
 from . import quotients
-from .extremes import extreme_pull
 from .transcendental import conj, log
 
 
@@ -329,14 +328,14 @@ def _half(mask: Any, tie: Any) -> Any:  # 1 where `mask`, a half at ties, else 0
 maximum = elementwise(
     "maximum", eval=np.maximum, reads="x", real="maximum not implemented for complex tensors.",
     lower=lambda s, x, y: s.max(x, y), numbers="none",
-    pull=extreme_pull(lambda a, b: a < b),
+    pull=bake_extreme(lambda a, b: a < b),
     partials=[lambda y, a, b: _half(a > b, a == b), lambda y, a, b: _half(b > a, a == b)],
     doc="The larger of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
 minimum = elementwise(
     "minimum", eval=np.minimum, reads="x", real="minimum not implemented for complex tensors.",
     lower=lambda s, x, y: s.min(x, y), numbers="none",
-    pull=extreme_pull(lambda a, b: a > b),
+    pull=bake_extreme(lambda a, b: a > b),
     partials=[lambda y, a, b: _half(a < b, a == b), lambda y, a, b: _half(b < a, a == b)],
     doc="The smaller of x and y; nan if either is; the gradient of a tie is shared.",
 )  # fmt: skip
