@@ -215,9 +215,7 @@ def moved(tracer: Tracer) -> Iterator[tuple[Tensor, np.ndarray]]:
 def check_old(tracer: Tracer) -> None:
     """What stood before the call may get new content, other memory or its first history in it."""
     if modes() != tracer.modes:
-        raise Uncompilable(
-            "it leaves a mode other than it found it (gradients, the default type)"
-        )
+        raise Uncompilable("it leaves a mode other than it found it (gradients, the default type)")
     for source in tracer.sources:
         x = source.tensor
         if x is not None and x._entry is not source.entry:
