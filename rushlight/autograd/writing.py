@@ -128,7 +128,7 @@ def put_batched(level: Level, target: Tensor, result: Tensor) -> None:
             " `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to"
             " use out-of-place operators instead of inplace arithmetic. If said operator is being"
             " called inside the PyTorch framework, please file a bug report instead.",
-            "the target is the same for all samples; make it from one of them: x.newzeros_of(n)",
+            "the target is the same for all samples; make it from one of them: x.new_zeros(n)",
         )
     value = new.inner if new is not None else expand(_below(result), held.inner._array.shape)
     store(held.inner, value)
